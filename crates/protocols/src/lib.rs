@@ -1,0 +1,1 @@
+//! Sans-IO protocol machines: echo and HTTP/1.

@@ -1,0 +1,1 @@
+//! Options as typed, checked into a configuration.

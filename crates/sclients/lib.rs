@@ -1,0 +1,4 @@
+//! The rooms of the `sclients` program; `main.rs` only joins them.
+
+pub mod config;
+pub mod plan;

@@ -1,0 +1,3 @@
+//! The `sclients` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Who does how much.

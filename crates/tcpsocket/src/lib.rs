@@ -1,0 +1,1 @@
+//! Connecting, accepting and stream sockets as dispatch targets.
