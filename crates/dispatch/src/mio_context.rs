@@ -104,6 +104,11 @@ where
         self.slots.get_mut(id)
     }
 
+    /// All targets that are at home, by slot.
+    pub fn targets(&self) -> impl Iterator<Item = &T> {
+        self.slots.targets()
+    }
+
     /// The id of the target in `slot`, if one lives there.
     pub fn id_at(&self, slot: usize) -> Option<DispatchId> {
         self.slots.id_at(slot)

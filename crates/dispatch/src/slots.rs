@@ -118,6 +118,14 @@ impl<T> Slots<T> {
         Some(DispatchId { slot: slot as u32, generation: entry.generation })
     }
 
+    /// All who are at home, by slot.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| match &slot.tenant {
+            Tenant::Home(target) => Some(target),
+            _ => None,
+        })
+    }
+
     /// The ids of all who live here, by slot.
     pub(crate) fn ids(&self) -> impl Iterator<Item = DispatchId> + '_ {
         (0..self.slots.len()).filter_map(|slot| self.id_at(slot))

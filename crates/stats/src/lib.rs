@@ -1,1 +1,17 @@
-//! Counters, histograms and outcome classes.
+//! Counters, histograms and outcome classes: record, merge, subtract.
+//!
+//! This room never prints and does no I/O. Start at [`Interval`], which is what one worker reports
+//! at a time, and at [`ledger`], the identities that hold at every snapshot.
+
+#![forbid(unsafe_code)]
+
+mod counters;
+mod histogram;
+mod interval;
+pub mod ledger;
+mod outcome;
+
+pub use counters::{Counter, Counters, STATUS_FIRST, STATUS_LAST};
+pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
+pub use interval::{Gauges, Interval, Latency, Phase};
+pub use outcome::{Fault, NotSent, Outcome};

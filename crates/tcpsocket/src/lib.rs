@@ -21,6 +21,6 @@ mod target;
 pub use acceptor::Acceptor;
 pub use buffers::{Buffers, READ_BUFFER_BYTES};
 pub use error::SocketError;
-pub use sources::{Source, SourceBlock, Sources};
-pub use stream::{Ending, Read, Stream, Written};
+pub use sources::{Source, SourceBlock, SourceId, Sources};
+pub use stream::{Read, Stream, Written};
 pub use target::{AcceptHandler, AcceptTarget, StreamHandler, StreamTarget};

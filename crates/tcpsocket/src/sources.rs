@@ -24,10 +24,15 @@ impl SourceBlock {
     }
 }
 
-/// A pair that is lent out; give it back when its connection has ended.
+/// The name of a pair that is lent out; give it back when its connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceId(u32);
+
+/// A pair that is lent out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    index: u32,
+    /// Its name among the [`Sources`].
+    pub id: SourceId,
     /// What to bind to.
     pub address: SocketAddr,
 }
@@ -61,13 +66,13 @@ impl Sources {
     /// Lends the next pair; none when all are out.
     pub fn take(&mut self) -> Option<Source> {
         let index = self.free.pop_front()?;
-        Some(Source { index, address: self.address(index) })
+        Some(Source { id: SourceId(index), address: self.address(index) })
     }
 
     /// Takes a pair back. Also for one that was taken already (`SourceTaken`): it waits until all
     /// others were tried.
-    pub fn give_back(&mut self, source: Source) {
-        self.free.push_back(source.index);
+    pub fn give_back(&mut self, source: SourceId) {
+        self.free.push_back(source.0);
     }
 
     fn address(&self, index: u32) -> SocketAddr {
@@ -93,8 +98,8 @@ mod tests {
         let pairs: Vec<Source> = std::iter::from_fn(|| sources.take()).collect();
         let addresses: Vec<String> = pairs.iter().map(|p| p.address.to_string()).collect();
         assert_eq!(addresses, ["127.20.0.1:60999", "127.20.0.1:61000", "127.20.0.2:32768"]);
-        sources.give_back(pairs[1]);
-        sources.give_back(pairs[0]);
+        sources.give_back(pairs[1].id);
+        sources.give_back(pairs[0].id);
         assert_eq!(sources.take(), Some(pairs[1]));
         assert_eq!(sources.free(), 1);
     }

@@ -41,15 +41,6 @@ pub enum Written {
     Failed(SocketError),
 }
 
-/// How we leave a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Close: what was sent is delivered, then FIN; our end waits in TIME_WAIT if it was first.
-    Close,
-    /// Reset: what was not delivered is dropped, nothing waits in TIME_WAIT (`SO_LINGER` 0).
-    Reset,
-}
-
 /// A connecting or connected socket: non-blocking, 4 bytes and its registration.
 #[derive(Debug)]
 pub struct Stream {
@@ -135,14 +126,17 @@ impl Stream {
         Ok(self.socket.shutdown(Shutdown::Write)?)
     }
 
-    /// Closes the connection, by FIN or by RST.
-    pub fn end(self, ending: Ending) {
-        if ending == Ending::Reset {
-            let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-            // Where the option is refused the connection is gone already, and closing is enough.
-            let _ = setsockopt(&self.socket, sockopt::Linger, &linger);
-        }
-        drop(self);
+    /// Makes the close that follows a reset (`SO_LINGER` 0): what was not delivered is dropped, and
+    /// nothing waits in TIME_WAIT. Without it the close is a FIN, after what was sent.
+    pub fn reset_on_close(&mut self) {
+        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        // Where the option is refused the connection is gone already, and closing is enough.
+        let _ = setsockopt(&self.socket, sockopt::Linger, &linger);
+    }
+
+    /// Notes that the connection is over; it closes when the stream is dropped.
+    pub fn mark_closed(&mut self) {
+        self.registration.state = DispatchState::Closed;
     }
 
     /// Limits the kernel's receive buffer (it doubles the value, socket(7)); before any data.

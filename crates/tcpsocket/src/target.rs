@@ -28,11 +28,12 @@ pub trait StreamHandler<C: ?Sized> {
         error: SocketError,
     ) -> HandlerResult;
 
-    /// There is something to read: bytes, the end, or an error.
+    /// There is something to read: bytes, the end, or an error. A read shorter than its buffer has
+    /// drained the bytes, but where `event.read_closed` says so the end is still behind them.
     ///
     /// # Errors
     /// As above.
-    fn readable(&mut self, stream: &mut Stream, context: &mut C) -> HandlerResult;
+    fn readable(&mut self, stream: &mut Stream, context: &mut C, event: Event) -> HandlerResult;
 
     /// There is room to write.
     ///
@@ -65,7 +66,7 @@ impl<H> StreamTarget<H> {
             Ok(true) => {
                 self.handler.connected(&mut self.stream, context)?;
                 if event.readable && self.stream.dispatch_state() == DispatchState::Connected {
-                    self.handler.readable(&mut self.stream, context)?;
+                    self.handler.readable(&mut self.stream, context, event)?;
                 }
                 Ok(())
             }
@@ -98,7 +99,7 @@ impl<C: ?Sized, H: StreamHandler<C>> DispatchTarget<C> for StreamTarget<H> {
         }
         let to_read = event.readable || event.error || event.read_closed || event.called_again;
         if to_read && self.stream.dispatch_state() != DispatchState::Closed {
-            self.handler.readable(&mut self.stream, context)?;
+            self.handler.readable(&mut self.stream, context, event)?;
         }
         Ok(())
     }

@@ -1,0 +1,96 @@
+//! Any protocol's machine as one concrete type, so that whoever drives connections needs no type parameter.
+//!
+//! A further protocol is one variant in each enum and one line in the `match` that delegates.
+
+use crate::{
+    ClientEvent, ClientMachine, Machine, Received, ServerEvent, ServerMachine, echo, http1,
+};
+
+/// The client's side of some protocol.
+#[derive(Debug)]
+pub enum Client {
+    /// HTTP/1.0 and HTTP/1.1.
+    Http1(http1::Client),
+    /// Bytes that come back.
+    Echo(echo::Client),
+}
+
+/// The server's side of some protocol.
+#[derive(Debug)]
+pub enum Server {
+    /// HTTP/1.0 and HTTP/1.1.
+    Http1(http1::Server),
+    /// Bytes that go back.
+    Echo(echo::Server),
+}
+
+/// `$call` on whichever machine `$self` holds.
+macro_rules! delegate {
+    ($self:ident, $machine:ident => $call:expr) => {
+        match $self {
+            Self::Http1($machine) => $call,
+            Self::Echo($machine) => $call,
+        }
+    };
+}
+
+/// `Machine` for an enum of machines with the event `$event`.
+macro_rules! machine {
+    ($any:ty, $event:ty) => {
+        impl Machine for $any {
+            type Event = $event;
+
+            #[inline]
+            fn pending(&self) -> &[u8] {
+                delegate!(self, machine => machine.pending())
+            }
+
+            #[inline]
+            fn transmitted(&mut self, n: usize) {
+                delegate!(self, machine => machine.transmitted(n))
+            }
+
+            #[inline]
+            fn receive(&mut self, input: &[u8]) -> Received<$event> {
+                delegate!(self, machine => machine.receive(input))
+            }
+
+            #[inline]
+            fn end_of_input(&mut self, rest: &[u8]) -> Option<$event> {
+                delegate!(self, machine => machine.end_of_input(rest))
+            }
+
+            #[inline]
+            fn finished(&self) -> bool {
+                delegate!(self, machine => machine.finished())
+            }
+
+            #[inline]
+            fn carry_limit(&self) -> usize {
+                delegate!(self, machine => machine.carry_limit())
+            }
+        }
+    };
+}
+
+machine!(Client, ClientEvent);
+machine!(Server, ServerEvent);
+
+impl ClientMachine for Client {
+    #[inline]
+    fn start(&mut self) {
+        delegate!(self, machine => machine.start())
+    }
+
+    #[inline]
+    fn busy(&self) -> bool {
+        delegate!(self, machine => machine.busy())
+    }
+}
+
+impl ServerMachine for Server {
+    #[inline]
+    fn respond(&mut self) {
+        delegate!(self, machine => machine.respond())
+    }
+}

@@ -1,0 +1,285 @@
+//! Bodies: bytes that are counted and dropped as they come, by length, by chunks, or until the connection ends.
+//!
+//! ```text
+//! Chunked:  Size ─▶ [Extension ⇄ Quoted ⇄ Escaped] ─▶ SizeLf ─▶ Data ─▶ DataCr ─▶ DataLf ─▶ Size
+//!                                                       └─ size 0 ─▶ Trailers
+//! ```
+//!
+//! Every byte is consumed at once, size lines and trailers too, so a body never makes its caller keep anything.
+
+use super::scan::{Scan, is_text};
+use crate::Failure;
+
+/// Most bytes of chunk extensions in one body, inclusive, as in hyper.
+const EXTENSION_BYTES_MAX: u16 = 16 << 10;
+/// Most bytes of one trailer section with its blank line, inclusive, as in hyper.
+const TRAILER_BYTES_MAX: usize = 16 << 10;
+/// Most digits of a chunk size: as many as 64 bits have.
+const SIZE_DIGITS_MAX: u8 = 16;
+
+/// What of a body is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// This many bytes.
+    Counted(u64),
+    /// Chunks.
+    Chunked(Chunks),
+    /// The lines behind the last chunk.
+    Trailers(Scan),
+    /// Whatever comes before the connection ends.
+    UntilClose,
+}
+
+/// Where in the chunked coding (RFC 9112, 7.1) we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunks {
+    /// The size read so far; then the data bytes still to come.
+    left: u64,
+    extension_bytes: u16,
+    digits: u8,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Size,
+    Extension,
+    Quoted,
+    Escaped,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// Behind the line of the last chunk.
+    Last,
+}
+
+/// How far a body came with some input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Bytes of the input that belong to the body.
+    pub(super) bytes: usize,
+    /// Whether the body ends behind them.
+    pub(super) complete: bool,
+}
+
+impl Body {
+    /// Takes what of `input` belongs to the body.
+    #[inline]
+    pub(super) fn take(&mut self, input: &[u8]) -> Result<Taken, Failure> {
+        match self {
+            Self::Counted(left) => Ok(take_counted(left, input)),
+            Self::Chunked(_) | Self::Trailers(_) => self.take_coded(input),
+            Self::UntilClose => Ok(Taken { bytes: input.len(), complete: false }),
+        }
+    }
+
+    fn take_coded(&mut self, input: &[u8]) -> Result<Taken, Failure> {
+        let mut bytes = 0;
+        if let Self::Chunked(chunks) = self {
+            bytes = chunks.feed(input)?;
+            if chunks.step == Step::Last {
+                *self = Self::Trailers(Scan::TRAILERS);
+            }
+        }
+        if let Self::Trailers(scan) = self {
+            let before = scan.at();
+            let complete = scan.feed(&input[bytes..], TRAILER_BYTES_MAX)?;
+            bytes += scan.at() - before;
+            return Ok(Taken { bytes, complete });
+        }
+        Ok(Taken { bytes, complete: false })
+    }
+}
+
+fn take_counted(left: &mut u64, input: &[u8]) -> Taken {
+    let bytes = at_most(*left, input.len());
+    *left -= bytes as u64;
+    Taken { bytes, complete: *left == 0 }
+}
+
+/// The smaller of the two; fits because `len` does.
+fn at_most(left: u64, len: usize) -> usize {
+    left.min(len as u64) as usize
+}
+
+impl Chunks {
+    /// Before the first chunk.
+    pub(super) const NEW: Self = Self { left: 0, extension_bytes: 0, digits: 0, step: Step::Size };
+
+    /// Takes bytes up to the end of `input` or of the last chunk's line; returns how many.
+    fn feed(&mut self, input: &[u8]) -> Result<usize, Failure> {
+        let mut at = 0;
+        while at < input.len() && self.step != Step::Last {
+            if self.step == Step::Data {
+                at += self.skip_data(input.len() - at);
+            } else {
+                self.step = self.next(input[at])?;
+                at += 1;
+            }
+        }
+        Ok(at)
+    }
+
+    fn skip_data(&mut self, available: usize) -> usize {
+        let bytes = at_most(self.left, available);
+        self.left -= bytes as u64;
+        if self.left == 0 {
+            self.step = Step::DataCr;
+        }
+        bytes
+    }
+
+    fn next(&mut self, byte: u8) -> Result<Step, Failure> {
+        match (self.step, byte) {
+            (Step::Size, _) => self.size(byte),
+            (Step::SizeLf, b'\n') if self.left == 0 => Ok(Step::Last),
+            (Step::SizeLf, b'\n') => Ok(Step::Data),
+            (Step::DataCr, b'\r') => Ok(Step::DataLf),
+            (Step::DataLf, b'\n') => {
+                self.digits = 0;
+                Ok(Step::Size)
+            }
+            (Step::Extension | Step::Quoted | Step::Escaped, _) => self.extension(byte),
+            _ => Err(Failure::Chunk),
+        }
+    }
+
+    fn size(&mut self, byte: u8) -> Result<Step, Failure> {
+        if let Some(digit) = char::from(byte).to_digit(16) {
+            return self.digit(digit);
+        }
+        match byte {
+            b'\r' if self.digits > 0 => Ok(Step::SizeLf),
+            b';' if self.digits > 0 => self.extension(byte),
+            _ => Err(Failure::Chunk),
+        }
+    }
+
+    fn digit(&mut self, digit: u32) -> Result<Step, Failure> {
+        self.digits += 1;
+        if self.digits > SIZE_DIGITS_MAX {
+            return Err(Failure::Chunk);
+        }
+        self.left = self.left << 4 | u64::from(digit);
+        Ok(Step::Size)
+    }
+
+    fn extension(&mut self, byte: u8) -> Result<Step, Failure> {
+        if byte == b'\r' && self.step == Step::Extension {
+            return Ok(Step::SizeLf);
+        }
+        if !is_text(byte) {
+            return Err(Failure::Chunk);
+        }
+        self.extension_bytes += 1;
+        if self.extension_bytes > EXTENSION_BYTES_MAX {
+            return Err(Failure::TooLarge);
+        }
+        Ok(self.step.quoting(byte))
+    }
+}
+
+impl Step {
+    /// Where in an extension the next byte is, quoted strings told apart.
+    fn quoting(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Quoted, b'"') => Self::Extension,
+            (Self::Quoted | Self::Escaped, _) => Self::Quoted,
+            (_, b'"') => Self::Quoted,
+            _ => Self::Extension,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(bytes: &[u8]) -> Result<Taken, Failure> {
+        Body::Chunked(Chunks::NEW).take(bytes)
+    }
+
+    fn whole(bytes: &[u8]) -> bool {
+        take(bytes) == Ok(Taken { bytes: bytes.len(), complete: true })
+    }
+
+    #[test]
+    fn good_chunks() {
+        for good in [
+            "0\r\n\r\n",
+            "000\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            "A\r\n0123456789\r\n1\r\n\n\r\n0\r\nX: y\r\n\r\n",
+            "1;a=b;c\r\nx\r\n0;d=\"\\\";\\\\\"\r\n\r\n",
+        ] {
+            assert!(whole(good.as_bytes()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn bad_chunks() {
+        for bad in [
+            "%",
+            "g1",
+            "1g",
+            "-1",
+            "\r\n",
+            ";a",
+            "5 \r\n",
+            "5\n",
+            "5\r5",
+            "00000000000000001",
+            "1\r\nxy",
+            "1\r\nx\n",
+            "1\r\nx\rx",
+            "1;a=\"b\r\n",
+            "1;a=\"\\\r\n",
+            "1;a\n",
+            "1;\0",
+        ] {
+            assert_eq!(take(bad.as_bytes()), Err(Failure::Chunk), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_largest_size_is_counted() {
+        let mut body = Body::Chunked(Chunks::NEW);
+        let taken = body.take(b"FFFFFFFFFFFFFFFF\r\nabc").unwrap();
+        assert_eq!((taken.bytes, taken.complete), (21, false));
+    }
+
+    #[test]
+    fn extensions_are_bounded_over_the_body() {
+        let flood = |count: usize| "1;234567\r\nx\r\n".repeat(count) + "0\r\n\r\n";
+        assert!(whole(flood(2340).as_bytes()));
+        assert_eq!(take(flood(2341).as_bytes()), Err(Failure::TooLarge));
+    }
+
+    #[test]
+    fn trailers_are_bounded() {
+        let lines = |count: usize, width: usize| {
+            let line = format!("A: {}\r\n", "x".repeat(width));
+            format!("0\r\n{}\r\n", line.repeat(count))
+        };
+        assert!(whole(lines(100, 10).as_bytes()));
+        assert_eq!(take(lines(101, 10).as_bytes()), Err(Failure::TooLarge));
+        assert!(whole(lines(1, TRAILER_BYTES_MAX - 7).as_bytes()));
+        let over = lines(1, TRAILER_BYTES_MAX - 6);
+        assert_eq!(take(over.as_bytes()), Err(Failure::TooLarge));
+    }
+
+    #[test]
+    fn counted_bodies_leave_the_rest() {
+        let mut body = Body::Counted(5);
+        assert_eq!(body.take(b"abc").map(|taken| taken.complete), Ok(false));
+        let rest = body.take(b"defg").unwrap();
+        assert_eq!((rest.bytes, rest.complete), (2, true));
+    }
+
+    #[test]
+    fn a_body_is_small() {
+        assert!(size_of::<Body>() <= 16, "{}", size_of::<Body>());
+    }
+}

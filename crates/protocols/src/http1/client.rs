@@ -1,0 +1,271 @@
+//! The client's side of HTTP/1: one request, its interim answers, its answer; again while the connection lasts.
+//!
+//! ```text
+//!           start            1xx ┌──┐          head with a body
+//! Idle ────────────▶ Head ◀──────┘  └─▶ Head ────────────────▶ Body
+//!  ▲                  │ ▲ 1xx that announces bytes ┌──────┐      │
+//!  │                  │ └────────────────────────▶ │ Skip │      │ last byte
+//!  │                  │ no body                    └──────┘      │
+//!  └── Completed, reusable ◀────────────────────────────────────┘
+//!      Completed, not reusable · Failed ─▶ Finished
+//! ```
+
+use std::rc::Rc;
+
+use super::body::Body;
+use super::head::{AnswerHead, HEAD_BYTES_MAX, read_answer};
+use super::request::Request;
+use super::scan::Scan;
+use crate::{Answer, ClientEvent, ClientMachine, Failure, Machine, Received};
+
+/// Most interim answers to one request, inclusive, as in CPython and Ruby.
+const INTERIMS_MAX: u8 = 100;
+
+/// What a further answer begins with, and extra data hardly does.
+const ANSWER_BEGINS: &[u8; 5] = b"HTTP/";
+
+/// A client machine that sends the same [`Request`] in each exchange.
+#[derive(Debug)]
+pub struct Client {
+    request: Rc<Request>,
+    sent: usize,
+    phase: Phase,
+    status: u16,
+    interims: u8,
+    /// What the answer's head said about the connection.
+    persistent: bool,
+    /// Whether bytes were skipped behind an interim answer.
+    skipped: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// No exchange is open.
+    Idle,
+    Head(Scan),
+    /// Behind an interim answer that announced `left` bytes, which no interim answer may have.
+    Skip {
+        left: u64,
+        begun: bool,
+    },
+    Body(Body),
+    /// The connection is of no more use.
+    Finished,
+}
+
+impl Client {
+    /// A machine without an open exchange on a fresh connection.
+    pub fn new(request: Rc<Request>) -> Self {
+        Self {
+            request,
+            sent: 0,
+            phase: Phase::Idle,
+            status: 0,
+            interims: 0,
+            persistent: false,
+            skipped: false,
+        }
+    }
+
+    #[inline]
+    fn head(&mut self, mut scan: Scan, input: &[u8]) -> Received<ClientEvent> {
+        let read = read_answer(&mut scan, input);
+        self.phase = Phase::Head(scan);
+        match read {
+            Ok(None) => Received::NOTHING,
+            Ok(Some(head)) if head.status < 200 => self.interim(&head),
+            Ok(Some(head)) => self.answer(&head, input),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn interim(&mut self, head: &AnswerHead) -> Received<ClientEvent> {
+        if head.status == 101 {
+            return self.fail(Failure::Upgrade);
+        }
+        if self.interims == INTERIMS_MAX {
+            return self.fail(Failure::InterimLimit);
+        }
+        self.interims += 1;
+        self.phase = match head.framing.length {
+            Some(left @ 1..) => Phase::Skip { left, begun: false },
+            _ => Phase::Head(Scan::ANSWER),
+        };
+        Received::with(head.bytes, ClientEvent::Interim(head.status))
+    }
+
+    #[inline]
+    fn answer(&mut self, head: &AnswerHead, input: &[u8]) -> Received<ClientEvent> {
+        self.status = head.status;
+        self.persistent = head.framing.persistent;
+        let body = if self.request.is_head() || matches!(head.status, 204 | 304) {
+            Body::Counted(0)
+        } else {
+            head.framing.answer_body()
+        };
+        self.body(body, head.bytes, input)
+    }
+
+    /// Goes on with `body` at `input[from..]`.
+    #[inline]
+    fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ClientEvent> {
+        match body.take(&input[from..]) {
+            Err(failure) => self.fail(failure),
+            Ok(taken) if taken.complete => self.complete(from + taken.bytes, input),
+            Ok(taken) => {
+                self.phase = Phase::Body(body);
+                Received::quietly(from + taken.bytes)
+            }
+        }
+    }
+
+    /// Drops what an interim answer announced, unless a status line comes in its place.
+    fn skip(&mut self, left: u64, begun: bool, input: &[u8]) -> Received<ClientEvent> {
+        if !begun && begins_answer(input) {
+            if input.len() < ANSWER_BEGINS.len() {
+                return Received::NOTHING;
+            }
+            return self.head(Scan::ANSWER, input);
+        }
+        let mut rest = Body::Counted(left);
+        let bytes = rest.take(input).map_or(0, |taken| taken.bytes);
+        self.skipped = true;
+        self.phase = match left - bytes as u64 {
+            0 => Phase::Head(Scan::ANSWER),
+            left => Phase::Skip { left, begun: true },
+        };
+        Received::quietly(bytes)
+    }
+
+    /// The answer ends behind the first `consumed` bytes of `input`.
+    #[inline]
+    fn complete(&mut self, consumed: usize, input: &[u8]) -> Received<ClientEvent> {
+        let rest = &input[consumed..];
+        let early = self.sent < self.request.bytes().len();
+        let surplus = self.skipped || !rest.is_empty();
+        let answer = Answer {
+            status: self.status,
+            reusable: self.persistent && self.request.is_persistent() && !early && !surplus,
+            early,
+            surplus,
+            unsolicited: !rest.is_empty() && begins_answer(rest),
+        };
+        self.phase = if answer.reusable { Phase::Idle } else { Phase::Finished };
+        Received::with(consumed, ClientEvent::Completed(answer))
+    }
+
+    #[cold]
+    fn fail(&mut self, failure: Failure) -> Received<ClientEvent> {
+        self.phase = Phase::Finished;
+        Received::with(0, ClientEvent::Failed(failure))
+    }
+
+    /// What it means that the peer ended inside the exchange, before the answer's body.
+    fn cut_short(&self, rest: &[u8]) -> Failure {
+        if rest.is_empty() && self.interims == 0 {
+            Failure::ClosedBeforeResponse
+        } else {
+            Failure::Truncated
+        }
+    }
+}
+
+/// Whether `bytes`, as far as they go, are the beginning of an answer.
+fn begins_answer(bytes: &[u8]) -> bool {
+    let len = bytes.len().min(ANSWER_BEGINS.len());
+    bytes[..len] == ANSWER_BEGINS[..len]
+}
+
+impl Machine for Client {
+    type Event = ClientEvent;
+
+    #[inline]
+    fn pending(&self) -> &[u8] {
+        if self.busy() { &self.request.bytes()[self.sent..] } else { &[] }
+    }
+
+    #[inline]
+    fn transmitted(&mut self, n: usize) {
+        assert!(n <= self.pending().len(), "transmitted no more than was pending");
+        self.sent += n;
+    }
+
+    #[inline]
+    fn receive(&mut self, input: &[u8]) -> Received<ClientEvent> {
+        if input.is_empty() {
+            return Received::NOTHING;
+        }
+        match self.phase {
+            Phase::Finished => Received::NOTHING,
+            Phase::Idle => self.fail(Failure::Unsolicited),
+            // An answer to what has not begun to leave is the answer to nothing of ours.
+            _ if self.sent == 0 => self.fail(Failure::Unsolicited),
+            Phase::Head(scan) => self.head(scan, input),
+            Phase::Skip { left, begun } => self.skip(left, begun, input),
+            Phase::Body(body) => self.body(body, 0, input),
+        }
+    }
+
+    fn end_of_input(&mut self, rest: &[u8]) -> Option<ClientEvent> {
+        let ended = match self.phase {
+            Phase::Idle | Phase::Finished => None,
+            Phase::Body(Body::UntilClose) => {
+                self.persistent = false;
+                self.complete(0, &[]).event
+            }
+            Phase::Body(_) => self.fail(Failure::Truncated).event,
+            Phase::Head(_) | Phase::Skip { .. } => self.fail(self.cut_short(rest)).event,
+        };
+        self.phase = Phase::Finished;
+        ended
+    }
+
+    #[inline]
+    fn finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished)
+    }
+
+    #[inline]
+    fn carry_limit(&self) -> usize {
+        if self.finished() { 0 } else { HEAD_BYTES_MAX }
+    }
+}
+
+impl ClientMachine for Client {
+    #[inline]
+    fn start(&mut self) {
+        assert!(
+            matches!(self.phase, Phase::Idle),
+            "one exchange at a time, on a connection that lasts"
+        );
+        self.sent = 0;
+        self.interims = 0;
+        self.skipped = false;
+        self.phase = Phase::Head(Scan::ANSWER);
+    }
+
+    #[inline]
+    fn busy(&self) -> bool {
+        !matches!(self.phase, Phase::Idle | Phase::Finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_costs_little() {
+        assert!(size_of::<Client>() <= 48, "{}", size_of::<Client>());
+        assert!(size_of::<Received<ClientEvent>>() <= 24);
+    }
+
+    #[test]
+    fn beginnings_of_answers() {
+        for (bytes, begins) in
+            [("H", true), ("HTTP/1.1 200", true), ("HTTP/", true), ("He", false), ("x", false)]
+        {
+            assert_eq!(begins_answer(bytes.as_bytes()), begins, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The request that a client sends: checked and encoded once, shared by every connection.
+//!
+//! Follows curl where users know curl: own fields replace the default ones, `Name:` with an empty value removes them.
+
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
+
+use super::scan::{is_text, is_token};
+
+/// An immutable, encoded request.
+#[derive(Debug)]
+pub struct Request {
+    bytes: Box<[u8]>,
+    head_only: bool,
+    persistent: bool,
+}
+
+impl Request {
+    /// Begins a request.
+    ///
+    /// `method` is any token but `CONNECT`; `authority` is the value of `Host` (`example.org:8080`, `[::1]`); `path` is
+    /// what the request line asks for, query included (`/a?b=c`).
+    pub fn builder(method: &str, authority: &str, path: &str) -> RequestBuilder {
+        RequestBuilder {
+            method: method.to_owned(),
+            authority: authority.to_owned(),
+            path: path.to_owned(),
+            user_agent: concat!("sclients/", env!("CARGO_PKG_VERSION")).to_owned(),
+            fields: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The whole request as it goes over the wire.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether the method is HEAD, so that no answer has a body.
+    pub(super) fn is_head(&self) -> bool {
+        self.head_only
+    }
+
+    /// Whether it lets the connection last: no `Connection: close` among its fields.
+    pub(super) fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+/// The parts of a [`Request`] before they are checked.
+#[derive(Clone, Debug)]
+pub struct RequestBuilder {
+    method: String,
+    authority: String,
+    path: String,
+    user_agent: String,
+    fields: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl RequestBuilder {
+    /// Sends `User-Agent: sclients/<version>`; without this call the version of this crate.
+    pub fn version(mut self, version: &str) -> Self {
+        self.user_agent = format!("sclients/{version}");
+        self
+    }
+
+    /// Adds a field. It replaces a default one of the same name (`Host`, `User-Agent`, `Accept`, `Content-Length`); an
+    /// empty value removes that and sends nothing.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.trim_ascii().to_owned()));
+        self
+    }
+
+    /// Sends these bytes as the body; none by default.
+    pub fn body(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self
+    }
+
+    /// Checks the parts and encodes them.
+    pub fn build(self) -> Result<Request, RequestError> {
+        self.check()?;
+        Ok(Request {
+            bytes: self.encode().into_boxed_slice(),
+            head_only: self.method == "HEAD",
+            persistent: !self.asks_to_close(),
+        })
+    }
+
+    fn check(&self) -> Result<(), RequestError> {
+        check_method(&self.method)?;
+        let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if self.authority.is_empty()
+            || !visible(&self.authority)
+            || self.authority.contains(['/', '@'])
+        {
+            return Err(RequestError::Authority(self.authority.clone()));
+        }
+        if self.path.is_empty() || !visible(&self.path) {
+            return Err(RequestError::Path(self.path.clone()));
+        }
+        check_field("User-Agent", &self.user_agent)?;
+        self.fields.iter().try_for_each(|(name, value)| check_field(name, value))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
+        let defaults = self.defaults();
+        for (name, default) in &defaults {
+            if !self.mentions(name) {
+                default.iter().for_each(|value| put(&mut out, name, value));
+            }
+            self.own(name).for_each(|(name, value)| put(&mut out, name, value));
+        }
+        for (name, value) in &self.fields {
+            let placed = defaults.iter().any(|(default, _)| default.eq_ignore_ascii_case(name));
+            if !placed && !value.is_empty() {
+                put(&mut out, name, value);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body);
+        out
+    }
+
+    /// The fields that are sent unless others replace them, in the order in which they go out.
+    fn defaults(&self) -> [(&'static str, Option<String>); 4] {
+        let announces =
+            !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH");
+        [
+            ("Host", Some(self.authority.clone())),
+            ("User-Agent", Some(self.user_agent.clone())),
+            ("Accept", Some("*/*".to_owned())),
+            ("Content-Length", announces.then(|| self.body.len().to_string())),
+        ]
+    }
+
+    fn mentions(&self, name: &str) -> bool {
+        self.fields.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
+    /// The user's fields of this name that are to be sent.
+    fn own(&self, name: &str) -> impl Iterator<Item = &(String, String)> {
+        self.fields
+            .iter()
+            .filter(move |(own, value)| own.eq_ignore_ascii_case(name) && !value.is_empty())
+    }
+
+    fn asks_to_close(&self) -> bool {
+        self.own("Connection")
+            .flat_map(|(_, value)| value.split(','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case("close"))
+    }
+}
+
+fn put(out: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn check_method(method: &str) -> Result<(), RequestError> {
+    if method.is_empty() || !method.bytes().all(is_token) {
+        return Err(RequestError::Method(method.to_owned()));
+    }
+    if method == "CONNECT" {
+        return Err(RequestError::Connect);
+    }
+    Ok(())
+}
+
+fn check_field(name: &str, value: &str) -> Result<(), RequestError> {
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(RequestError::FieldName(name.to_owned()));
+    }
+    if !value.bytes().all(is_text) {
+        return Err(RequestError::FieldValue { name: name.to_owned(), value: value.to_owned() });
+    }
+    if name.eq_ignore_ascii_case("Transfer-Encoding") && !value.is_empty() {
+        return Err(RequestError::Coding(value.to_owned()));
+    }
+    Ok(())
+}
+
+/// Why a request cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The method is empty or holds something else than token characters.
+    Method(String),
+    /// The method is `CONNECT`, which turns the connection into a tunnel.
+    Connect,
+    /// The authority is empty or holds blanks, control characters, `/` or `@`.
+    Authority(String),
+    /// The path is empty or holds blanks, control or non-ASCII characters.
+    Path(String),
+    /// The name of a field is empty or holds something else than token characters.
+    FieldName(String),
+    /// The value of a field holds a line end, NUL or another control character.
+    FieldValue {
+        /// The field's name.
+        name: String,
+        /// The value as given.
+        value: String,
+    },
+    /// A `Transfer-Encoding` was asked for; bodies are sent by length.
+    Coding(String),
+}
+
+impl Display for RequestError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(method) => {
+                write!(
+                    f,
+                    "method `{}` is not a token; write a word like GET",
+                    method.escape_debug()
+                )
+            }
+            Self::Connect => f.write_str("method `CONNECT` opens a tunnel; use another method"),
+            Self::Authority(authority) => {
+                write!(
+                    f,
+                    "authority `{}` is not a host; write host or host:port",
+                    authority.escape_debug()
+                )
+            }
+            Self::Path(path) => write!(
+                f,
+                "path `{}` is empty or holds blanks, control or non-ASCII characters; percent-encode them",
+                path.escape_debug()
+            ),
+            Self::FieldName(name) => {
+                write!(
+                    f,
+                    "header name `{}` is not a token; write letters, digits and -",
+                    name.escape_debug()
+                )
+            }
+            Self::FieldValue { name, value } => write!(
+                f,
+                "header `{name}` has the value `{}` with control characters; remove them",
+                value.escape_debug()
+            ),
+            Self::Coding(value) => write!(
+                f,
+                "header `Transfer-Encoding: {}` cannot be sent; bodies go by length, remove it",
+                value.escape_debug()
+            ),
+        }
+    }
+}
+
+impl Error for RequestError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(builder: RequestBuilder) -> String {
+        String::from_utf8(builder.version("9").build().unwrap().bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_curls() {
+        assert_eq!(
+            text(Request::builder("GET", "h:1", "/a?b")),
+            "GET /a?b HTTP/1.1\r\nHost: h:1\r\nUser-Agent: sclients/9\r\nAccept: */*\r\n\r\n"
+        );
+        assert!(text(Request::builder("PUT", "h", "/")).ends_with("Content-Length: 0\r\n\r\n"));
+        assert!(
+            text(Request::builder("POST", "h", "/").body(b"abc"))
+                .ends_with("Content-Length: 3\r\n\r\nabc")
+        );
+        assert!(
+            text(Request::builder("GET", "h", "/").body(b"abc"))
+                .ends_with("Content-Length: 3\r\n\r\nabc")
+        );
+    }
+
+    #[test]
+    fn own_fields_replace_and_remove() {
+        let builder = Request::builder("POST", "h", "/")
+            .header("host", "other")
+            .header("Accept", "")
+            .header("X-Empty", "")
+            .header("x-a", " b ")
+            .header("Content-Length", "7");
+        assert_eq!(
+            text(builder),
+            "POST / HTTP/1.1\r\nhost: other\r\nUser-Agent: sclients/9\r\nContent-Length: 7\r\nx-a: b\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn what_the_answer_depends_on() {
+        let request = Request::builder("HEAD", "h", "/").build().unwrap();
+        assert!(request.is_head() && request.is_persistent());
+        let closing = Request::builder("GET", "h", "/").header("connection", "x, Close");
+        assert!(!closing.build().unwrap().is_persistent());
+    }
+
+    #[test]
+    fn refusals_name_the_value() {
+        let get = || Request::builder("GET", "h", "/");
+        for (builder, said) in [
+            (Request::builder("G T", "h", "/"), "method `G T` "),
+            (Request::builder("", "h", "/"), "method `` "),
+            (Request::builder("CONNECT", "h", "/"), "method `CONNECT` "),
+            (Request::builder("GET", "a b", "/"), "authority `a b` "),
+            (Request::builder("GET", "u@h", "/"), "authority `u@h` "),
+            (Request::builder("GET", "h", "/a b"), "path `/a b` "),
+            (Request::builder("GET", "h", ""), "path `` "),
+            (Request::builder("GET", "h", "/\u{e9}"), "path `/\u{e9}` "),
+            (get().header("A:", "b"), "header name `A:` "),
+            (get().header("A", "b\r\nC: d"), "header `A` has the value `b\\r\\nC: d` "),
+            (get().header("A", "\0b"), "header `A` has the value `\\0b` "),
+            (get().header("transfer-encoding", "chunked"), "header `Transfer-Encoding: chunked` "),
+            (get().version("1\n"), "header `User-Agent` "),
+        ] {
+            let message = builder.build().unwrap_err().to_string();
+            assert!(message.starts_with(said), "{message}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! One connection: a socket, a machine, and the model's values beside them.
+
+use crate::model::Model;
+use crate::service::Context;
+use dispatch::{DispatchContext, Event, HandlerResult, Instant, Registered};
+use protocols::Machine;
+use std::fmt;
+use tcpsocket::{Read, SocketError, SourceId, Stream, StreamHandler, Written};
+
+/// Writes in one turn; then others get theirs.
+const WRITES_PER_TURN: usize = 16;
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was never established: the attempt failed so.
+    NotConnected(SocketError),
+    /// We closed it.
+    ByUs,
+    /// The peer closed it, or was first to say that it will send no more.
+    ByPeer,
+    /// It broke.
+    Broken(SocketError),
+}
+
+/// How to leave a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// FIN after what was sent.
+    Close,
+    /// RST: drop what was not delivered, leave nothing in TIME_WAIT.
+    Reset,
+}
+
+/// One connection. What is idle owns no buffer.
+pub struct Connection<L: Model> {
+    /// The protocol's machine.
+    pub machine: L::Machine,
+    /// The model's own values.
+    pub place: L::Place,
+    /// When to call [`Model::expired`]; [`Instant::FAR_FUTURE`] is never. May be moved freely.
+    pub deadline: Instant,
+    wake: Instant,
+    wake_noted: bool,
+    /// What the wheel holds for this connection, as far as known.
+    armed: Instant,
+    /// Input that the machine has not consumed.
+    kept: Vec<u8>,
+    source: Option<SourceId>,
+    leaving: Option<Leaving>,
+    established: bool,
+    read_closed: bool,
+    /// The socket may hold input that no event will announce again.
+    undrained: bool,
+}
+
+/// Why the connection is about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    Asked(Ending),
+    Broken(SocketError),
+}
+
+impl<L: Model> Connection<L> {
+    pub(crate) fn new(machine: L::Machine, place: L::Place, source: Option<SourceId>) -> Self {
+        Self {
+            machine,
+            place,
+            deadline: Instant::FAR_FUTURE,
+            wake: Instant::FAR_FUTURE,
+            wake_noted: true,
+            armed: Instant::FAR_FUTURE,
+            kept: Vec::new(),
+            source,
+            leaving: None,
+            established: false,
+            read_closed: false,
+            undrained: false,
+        }
+    }
+
+    /// Asks for [`Model::woken`] at `instant`, exactly (by timerfd); the last wish counts.
+    pub fn wake_at(&mut self, instant: Instant) {
+        self.wake = instant;
+        self.wake_noted = instant == Instant::FAR_FUTURE;
+    }
+
+    /// Ends the connection when the model returns.
+    pub fn close(&mut self, ending: Ending) {
+        self.leaving.get_or_insert(Leaving::Asked(ending));
+    }
+
+    /// Whether the connection was established.
+    pub const fn established(&self) -> bool {
+        self.established
+    }
+
+    /// Whether the peer is known to send no more.
+    pub const fn read_closed(&self) -> bool {
+        self.read_closed
+    }
+
+    /// Whether this connection is about to end.
+    pub const fn leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// Says that `wake` has come, unless another instant was asked for since.
+    pub(crate) fn wake(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<L>,
+        wake: Instant,
+        now: Instant,
+    ) {
+        if self.wake != wake {
+            return;
+        }
+        self.wake = Instant::FAR_FUTURE;
+        context.world.model.woken(self, now);
+        self.act(stream, context);
+    }
+
+    /// The wheel's entry fired: the deadline has passed, or it was moved and is armed again.
+    pub(crate) fn fire(&mut self, stream: &mut Stream, context: &mut Context<L>, now: Instant) {
+        self.armed = Instant::FAR_FUTURE;
+        if self.deadline <= now {
+            self.deadline = Instant::FAR_FUTURE;
+            context.world.model.expired(self, now);
+        }
+        self.act(stream, context);
+    }
+
+    /// Carries out what model and machine have decided: send, end, or wait with deadline and
+    /// wake-up noted. Every turn of a connection ends here.
+    pub(crate) fn act(&mut self, stream: &mut Stream, context: &mut Context<L>) {
+        if self.leaving.is_none() && self.established {
+            self.flush(stream, &mut context.world.model);
+        }
+        let nothing_left = self.machine.finished() && self.machine.pending().is_empty();
+        if self.leaving.is_some() || nothing_left {
+            self.end(stream, context);
+            return;
+        }
+        let Some(id) = stream.dispatch_id() else { return };
+        if self.undrained && self.kept.len() < self.machine.carry_limit() {
+            self.undrained = false;
+            context.call_again(id);
+        }
+        if !self.wake_noted {
+            self.wake_noted = true;
+            context.world.note_wake(self.wake, id);
+        }
+        if self.deadline < self.armed {
+            self.armed = context.world.wheel.arm(id.slot(), self.deadline);
+        }
+    }
+
+    fn flush(&mut self, stream: &mut Stream, model: &mut L) {
+        for _ in 0..WRITES_PER_TURN {
+            let pending = self.machine.pending();
+            if pending.is_empty() {
+                return;
+            }
+            match stream.write(pending) {
+                Written::Bytes(bytes) => {
+                    self.machine.transmitted(bytes);
+                    model.wrote(bytes);
+                }
+                Written::Blocked => return,
+                Written::Failed(error) => return self.broken(error),
+            }
+        }
+        self.undrained = true;
+    }
+
+    fn broken(&mut self, error: SocketError) {
+        self.leaving.get_or_insert(Leaving::Broken(error));
+    }
+
+    fn end(&mut self, stream: &mut Stream, context: &mut Context<L>) {
+        let end = match self.leaving {
+            Some(Leaving::Broken(error)) if self.established => End::Broken(error),
+            Some(Leaving::Broken(error)) => End::NotConnected(error),
+            _ if self.read_closed => End::ByPeer,
+            _ => End::ByUs,
+        };
+        if self.leaving == Some(Leaving::Asked(Ending::Reset)) {
+            stream.reset_on_close();
+        }
+        context.world.model.ended(self, end);
+        context.world.retire(&mut self.kept, self.source.take());
+        let id = stream.dispatch_id();
+        stream.mark_closed();
+        if let Some(id) = id {
+            context.socket_closed(id);
+        }
+    }
+
+    /// Reads at most one buffer and feeds the machine.
+    fn take_in(&mut self, stream: &mut Stream, context: &mut Context<L>, event: Event) {
+        let mut buffer = context.world.buffers.take_read();
+        let left = self.read_and_feed(stream, &mut context.world.model, &mut buffer, event);
+        context.world.buffers.keep(&mut self.kept, &buffer[..left]);
+        context.world.buffers.return_read(buffer);
+    }
+
+    /// Returns how many bytes, at the buffer's start, the machine has not consumed.
+    fn read_and_feed(
+        &mut self,
+        stream: &mut Stream,
+        model: &mut L,
+        buffer: &mut [u8],
+        event: Event,
+    ) -> usize {
+        let mut filled = self.kept.len();
+        buffer[..filled].copy_from_slice(&self.kept);
+        self.read_closed |= event.read_closed;
+        if event.called_again {
+            filled = self.feed(model, buffer, filled, Instant::now());
+        }
+        while self.leaving.is_none() {
+            if filled >= self.machine.carry_limit() {
+                self.undrained = true;
+                return filled;
+            }
+            let room = buffer.len() - filled;
+            match stream.read(&mut buffer[filled..]) {
+                Read::Bytes(bytes) => {
+                    let at = Instant::now();
+                    model.read(bytes);
+                    filled = self.feed(model, buffer, filled + bytes, at);
+                    if bytes == room {
+                        self.undrained = true;
+                        return filled;
+                    }
+                    if !self.read_closed {
+                        return filled;
+                    }
+                }
+                Read::Blocked => return filled,
+                Read::End => return self.end_of_input(model, &buffer[..filled]),
+                Read::Failed(error) => self.broken(error),
+            }
+        }
+        0
+    }
+
+    /// Feeds the first `filled` bytes to the machine and moves what it left to the front.
+    fn feed(&mut self, model: &mut L, buffer: &mut [u8], filled: usize, at: Instant) -> usize {
+        let mut consumed = 0;
+        while consumed < filled && self.leaving.is_none() {
+            let received = self.machine.receive(&buffer[consumed..filled]);
+            consumed += received.consumed;
+            match received.event {
+                Some(event) => model.event(self, event, at),
+                None if received.consumed == 0 => break,
+                None => {}
+            }
+        }
+        buffer.copy_within(consumed..filled, 0);
+        filled - consumed
+    }
+
+    fn end_of_input(&mut self, model: &mut L, rest: &[u8]) -> usize {
+        self.read_closed = true;
+        if let Some(event) = self.machine.end_of_input(rest) {
+            model.event(self, event, Instant::now());
+        }
+        0
+    }
+}
+
+impl<L: Model> StreamHandler<Context<L>> for Connection<L> {
+    fn connected(&mut self, stream: &mut Stream, context: &mut Context<L>) -> HandlerResult {
+        self.established = true;
+        self.deadline = Instant::FAR_FUTURE;
+        let now = Instant::now();
+        context.world.model.connected(self, now);
+        self.act(stream, context);
+        Ok(())
+    }
+
+    fn connect_failed(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<L>,
+        error: SocketError,
+    ) -> HandlerResult {
+        self.broken(error);
+        self.end(stream, context);
+        Ok(())
+    }
+
+    fn readable(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<L>,
+        event: Event,
+    ) -> HandlerResult {
+        self.take_in(stream, context, event);
+        self.act(stream, context);
+        Ok(())
+    }
+
+    fn writable(&mut self, stream: &mut Stream, context: &mut Context<L>) -> HandlerResult {
+        if !self.machine.pending().is_empty() {
+            self.act(stream, context);
+        }
+        Ok(())
+    }
+}
+
+impl<L: Model> fmt::Debug for Connection<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("established", &self.established).finish_non_exhaustive()
+    }
+}
