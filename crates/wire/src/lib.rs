@@ -1,1 +1,20 @@
-//! The messages of the pipes and their frames.
+//! The messages of the pipes, and their frames.
+//!
+//! The supervisor sends [`Command`]s, a worker or target sends [`Report`]s. The types here are flat
+//! and belong to this room alone: counters travel as arrays indexed by the enums of `stats`,
+//! histograms as HdrHistogram V2 bytes. Bytes that come in are checked before they are believed:
+//! a length before memory is taken for it, every index, every array's size.
+//!
+//! Nothing here touches a pipe. Start at [`Decoder`].
+
+#![forbid(unsafe_code)]
+
+mod codec;
+mod command;
+mod frame;
+mod report;
+
+pub use codec::WireError;
+pub use command::{Command, LoadKind, ProtocolKind, SourceRange, TargetShare, WorkerShare};
+pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
+pub use report::{Final, IntervalRecord, Report};

@@ -6,8 +6,8 @@ use crate::{Machine, Received, ServerEvent, ServerMachine};
 /// Most bytes held for one connection, whatever its limit, inclusive.
 const HELD_BYTES_MAX: usize = 64 << 10;
 
-/// Most pieces that wait to be sent, inclusive.
-const PIECES_MAX: usize = 16;
+/// Most pieces that wait for their answer, inclusive.
+const PIECES_MAX: usize = 8;
 
 /// A server machine that sends back what came, in pieces as they came.
 ///

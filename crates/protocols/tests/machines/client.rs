@@ -1,0 +1,208 @@
+//! Answers that are as they should be.
+
+use std::rc::Rc;
+
+use protocols::http1::{self, Request};
+use protocols::{Answer, ClientEvent, ClientMachine, Failure, Machine};
+
+use crate::driver::{Feeder, answers, ask, asked, cuts, get};
+
+/// An answer with nothing remarkable but its status.
+pub fn plain(status: u16, reusable: bool) -> Answer {
+    Answer { status, reusable, early: false, surplus: false, unsolicited: false }
+}
+
+pub fn completed(status: u16, reusable: bool) -> ClientEvent {
+    ClientEvent::Completed(plain(status, reusable))
+}
+
+/// The same events however the stream is cut.
+fn check(request: &Rc<Request>, stream: &str, end: bool, expected: &[ClientEvent]) {
+    let asks = expected.iter().filter(|event| matches!(event, ClientEvent::Completed(_))).count();
+    for pieces in cuts(stream.as_bytes()) {
+        let events = answers(request, asks.max(1), &pieces, end);
+        assert_eq!(events, expected, "{pieces:?}");
+    }
+}
+
+#[test]
+fn answers_by_length() {
+    for (stream, reusable) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", true),
+        ("HTTP/1.1 200 OK\r\ncontent-length:0\r\n\r\n", true),
+        ("HTTP/1.1 200\r\nContent-Length: 1\r\nConnection: Close\r\n\r\nx", false),
+        ("HTTP/1.1 200 \r\nContent-Length: 1\r\nConnection: foo , close\r\n\r\nx", false),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", false),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\nx", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length-X: 0\r\nContent-Length: 3\r\n\r\nxyz", true),
+    ] {
+        check(&get(), stream, false, &[completed(200, reusable)]);
+    }
+}
+
+#[test]
+fn chunked_answers_with_extensions_and_trailers() {
+    for body in [
+        "0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "5;a=b;c=\"d;\\\"e\"\r\nhello\r\nA\r\n0123456789\r\n00\r\nX-Sum: 1\r\nEtag: \"a\"\r\n\r\n",
+    ] {
+        let stream = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        check(&get(), &stream, false, &[completed(200, true)]);
+    }
+}
+
+#[test]
+fn answers_that_end_with_the_connection() {
+    for stream in [
+        "HTTP/1.1 200 OK\r\n\r\nsome bytes",
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    ] {
+        check(&get(), stream, false, &[]);
+        check(&get(), stream, true, &[completed(200, false)]);
+    }
+}
+
+#[test]
+fn interim_answers_come_before_the_answer() {
+    let stream = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
+                  HTTP/1.1 104\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let interim = [100, 103, 104].map(ClientEvent::Interim);
+    check(&get(), stream, false, &[&interim[..], &[completed(200, true)]].concat());
+}
+
+#[test]
+fn answers_without_a_body_by_status() {
+    for status in [204, 304] {
+        let stream = format!("HTTP/1.1 {status} X\r\nContent-Length: 100\r\n\r\n");
+        check(&get(), &stream, false, &[completed(status, true)]);
+        let stream = format!("HTTP/1.1 {status} X\r\n\r\n");
+        check(&get(), &stream, false, &[completed(status, true)]);
+    }
+}
+
+#[test]
+fn answers_to_head_have_no_body() {
+    let head = Rc::new(Request::builder("HEAD", "h", "/").build().unwrap());
+    for fields in ["", "Content-Length: 100\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let stream = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        check(&head, &stream, false, &[completed(200, true)]);
+    }
+}
+
+#[test]
+fn one_answer_after_another() {
+    let stream = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let mut client = asked(&get());
+    for _ in 0..3 {
+        let received = client.receive(stream.as_bytes());
+        assert_eq!((received.consumed, received.event), (stream.len(), Some(completed(200, true))));
+        assert!(!client.busy() && !client.finished() && client.pending().is_empty());
+        ask(&mut client);
+    }
+}
+
+/// Case 56: the first answer's last byte and the next answer's first are in different pieces, one request each.
+#[test]
+fn answers_split_at_the_boundary_are_two() {
+    let stream: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let (front, back) = stream.split_at(stream.len() - 1);
+    let pieces = [front, back, stream];
+    assert_eq!(answers(&get(), 2, &pieces, false), [completed(200, true); 2]);
+}
+
+#[test]
+fn own_connection_close_ends_the_connection() {
+    let request = Request::builder("GET", "h", "/").header("Connection", "close");
+    let request = Rc::new(request.build().unwrap());
+    check(
+        &request,
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        false,
+        &[completed(200, false)],
+    );
+}
+
+#[test]
+fn an_idle_end_is_no_event() {
+    let mut client = http1::Client::new(get());
+    assert!(client.pending().is_empty() && !client.finished());
+    assert_eq!(client.end_of_input(b""), None);
+    assert!(client.finished() && client.carry_limit() == 0);
+}
+
+#[test]
+fn pending_shrinks_as_it_is_transmitted() {
+    let request = get();
+    let mut client = http1::Client::new(request.clone());
+    client.start();
+    for sent in 0..request.bytes().len() {
+        assert_eq!(client.pending(), &request.bytes()[sent..]);
+        client.transmitted(1);
+    }
+    assert!(client.pending().is_empty() && client.busy());
+}
+
+/// Cases 51 and 52: the answer is whole while the upload is not.
+#[test]
+fn an_early_answer_ends_the_connection() {
+    let request = Request::builder("POST", "h", "/").body(&[b'x'; 1000]);
+    let mut client = http1::Client::new(Rc::new(request.build().unwrap()));
+    client.start();
+    client.transmitted(500);
+    let received = client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    let answer = Answer { early: true, ..plain(413, false) };
+    assert_eq!(received.event, Some(ClientEvent::Completed(answer)));
+    assert!(client.finished() && client.pending().is_empty() && !client.busy());
+}
+
+#[test]
+fn an_interim_answer_may_come_before_the_body_left() {
+    let request = Request::builder("POST", "h", "/").body(&[b'x'; 1000]);
+    let mut client = http1::Client::new(Rc::new(request.build().unwrap()));
+    client.start();
+    client.transmitted(100);
+    let received = client.receive(b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(received.event, Some(ClientEvent::Interim(100)));
+    ask_rest(&mut client);
+    let received = client.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(received.event, Some(completed(200, true)));
+}
+
+fn ask_rest(client: &mut http1::Client) {
+    client.transmitted(client.pending().len());
+}
+
+#[test]
+fn bytes_before_the_request_left_are_unsolicited() {
+    let mut client = http1::Client::new(get());
+    client.start();
+    let received = client.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(received.event, Some(ClientEvent::Failed(Failure::Unsolicited)));
+    assert!(client.finished());
+}
+
+#[test]
+fn a_finished_machine_is_silent() {
+    let mut client = http1::Client::new(get());
+    let mut events = Vec::new();
+    let mut feeder = Feeder::default();
+    for _ in 0..3 {
+        feeder.feed(&mut client, b"HTTP/1.1 200 OK\r\n\r\n", |_, event| events.push(event));
+    }
+    events.extend(client.end_of_input(&feeder.carry));
+    assert_eq!(events, [ClientEvent::Failed(Failure::Unsolicited)]);
+}
+
+#[test]
+#[should_panic(expected = "one exchange at a time")]
+fn a_second_start_is_our_mistake() {
+    asked(&get()).start();
+}
+
+#[test]
+#[should_panic(expected = "no more than was pending")]
+fn transmitting_too_much_is_our_mistake() {
+    http1::Client::new(get()).transmitted(1);
+}

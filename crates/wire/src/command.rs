@@ -1,0 +1,161 @@
+//! What the supervisor tells a child.
+
+use crate::codec::BODY_BYTES_MAX;
+use crate::frame::Message;
+use bincode::{Decode, Encode};
+use std::net::{IpAddr, SocketAddr};
+
+/// A command. The share comes first, [`Command::Release`] last; the end of the pipe means that the
+/// supervisor is gone, and the child goes too.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Command {
+    /// To a worker: its part of the plan.
+    Work(WorkerShare),
+    /// To a target: what to serve.
+    Serve(TargetShare),
+    /// All are ready: begin at this instant of `CLOCK_MONOTONIC`, in nanoseconds.
+    Start {
+        /// The common start instant.
+        at_nanos: u64,
+    },
+    /// Every connection of all workers is established or has failed: load begins at this instant.
+    Load {
+        /// The end of the open phase.
+        at_nanos: u64,
+    },
+    /// Begin nothing more; end when nothing is in flight or this time is over.
+    Stop {
+        /// The longest drain, in nanoseconds.
+        drain_nanos: u64,
+    },
+    /// The report is written: sockets may be torn down.
+    Release,
+}
+
+impl Message for Command {
+    const KIND: u8 = 1;
+    const BYTES_MAX: u32 = BODY_BYTES_MAX as u32;
+}
+
+/// Which load model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LoadKind {
+    /// Each connection sends when its answer has come and its think time is over.
+    Closed,
+    /// Connections are opened and kept.
+    Hold,
+}
+
+/// Which protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ProtocolKind {
+    /// HTTP/1.1.
+    Http,
+    /// Bytes that come back.
+    Echo,
+}
+
+/// Consecutive source ports of one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SourceRange {
+    /// The address.
+    pub address: IpAddr,
+    /// The first port.
+    pub first_port: u16,
+    /// The last port, inclusive.
+    pub last_port: u16,
+}
+
+/// One worker's part of the plan. Durations in nanoseconds, rates per second.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct WorkerShare {
+    /// The worker's slot.
+    pub slot: u32,
+    /// How many workers there are: worker k takes every such tick of a common rate.
+    pub workers: u32,
+    /// How often the slot was filled before.
+    pub generation: u32,
+    /// Seed of this slot.
+    pub seed: u64,
+    /// Places: connections to keep open.
+    pub connections: u32,
+    /// The load model.
+    pub load: LoadKind,
+    /// Where to connect.
+    pub peer: SocketAddr,
+    /// Where from; empty leaves the choice to the kernel.
+    pub sources: Vec<SourceRange>,
+    /// The protocol.
+    pub protocol: ProtocolKind,
+    /// HTTP method.
+    pub method: String,
+    /// HTTP authority.
+    pub authority: String,
+    /// HTTP path and query.
+    pub path: String,
+    /// HTTP headers of the user.
+    pub headers: Vec<(String, String)>,
+    /// HTTP body, or the echo's message.
+    pub body: Vec<u8>,
+    /// Statuses that count as expected, inclusive ranges.
+    pub expected_statuses: Vec<(u16, u16)>,
+    /// Connection attempts per second of all workers.
+    pub connect_rate: Option<u64>,
+    /// Attempts pending at one time in this worker.
+    pub connecting_max: u32,
+    /// Requests of this worker; none is without limit.
+    pub requests: Option<u64>,
+    /// Requests per second of all workers that must not be exceeded.
+    pub request_rate_ceiling: Option<u64>,
+    /// Pause after an answer.
+    pub think_nanos: u64,
+    /// Hold: a request on each connection so often.
+    pub heartbeat_nanos: Option<u64>,
+    /// Hold: whether a connection that ends is opened again.
+    pub reopen: bool,
+    /// First sends are spread over this time.
+    pub stagger_nanos: u64,
+    /// From send to last byte.
+    pub timeout_nanos: u64,
+    /// From connect to established.
+    pub connect_timeout_nanos: u64,
+    /// The longest open phase.
+    pub open_timeout_nanos: u64,
+    /// Load before measurement.
+    pub warmup_nanos: u64,
+    /// Measurement; none ends with the requests.
+    pub duration_nanos: Option<u64>,
+    /// The longest drain.
+    pub drain_nanos: u64,
+    /// Time between reports.
+    pub interval_nanos: u64,
+    /// The processor to stay on.
+    pub cpu: Option<u32>,
+}
+
+/// What one target process serves.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TargetShare {
+    /// The target's slot.
+    pub slot: u32,
+    /// Seed of this slot.
+    pub seed: u64,
+    /// Where to listen; the processes share it.
+    pub listen: SocketAddr,
+    /// The protocol.
+    pub protocol: ProtocolKind,
+    /// Bytes of an answer's body.
+    pub body_bytes: u64,
+    /// Each answer so much later, any number at once.
+    pub delay_nanos: u64,
+    /// One answer at a time, each taking so long.
+    pub service_nanos: u64,
+    /// Service times are drawn from an exponential distribution with that mean.
+    pub service_exponential: bool,
+    /// Connections that are expected, to make room for.
+    pub connections: u32,
+    /// Time between reports.
+    pub interval_nanos: u64,
+    /// The processor to stay on.
+    pub cpu: Option<u32>,
+}
