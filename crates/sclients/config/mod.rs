@@ -1,1 +1,166 @@
-//! Options as typed, checked into a configuration.
+//! What the user typed, checked into numbers: `Options` → [`Config`].
+//!
+//! This room reads no limits of the host and decides nothing about who does how much; that is
+//! `plan`. Start at [`Config`].
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// A run as it was asked for, every value checked by itself and against the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Worker processes.
+    pub procs: u32,
+    /// Connections per worker.
+    pub conns: u32,
+    /// The load model.
+    pub load: Load,
+    /// Length of measurement; none with `requests` alone.
+    pub duration: Option<Duration>,
+    /// Requests in total.
+    pub requests: Option<u64>,
+    /// Load before measurement.
+    pub warmup: Duration,
+    /// Pause after an answer.
+    pub think: Duration,
+    /// From send to last byte.
+    pub timeout: Duration,
+    /// From connect to established.
+    pub connect_timeout: Duration,
+    /// The longest open phase.
+    pub open_timeout: Duration,
+    /// The longest drain.
+    pub drain: Duration,
+    /// The longest drain after a signal.
+    pub grace: Duration,
+    /// Time between reports of a worker.
+    pub interval: Duration,
+    /// Connection attempts per second, in total.
+    pub connect_rate: Option<u64>,
+    /// Attempts pending at one time, per worker.
+    pub max_connecting: u32,
+    /// Hold: a request on each connection so often.
+    pub heartbeat: Option<Duration>,
+    /// Hold: whether a connection that ends is opened again.
+    pub reopen: bool,
+    /// Seed of all that is drawn; drawn itself where the user gave none.
+    pub seed: u64,
+    /// Source addresses, expanded; empty leaves the choice to the plan.
+    pub sources: Vec<IpAddr>,
+    /// What to connect to; none is the embedded target.
+    pub target: Option<Target>,
+    /// Names with given addresses.
+    pub resolve: Vec<Resolve>,
+    /// Hosts that may be loaded though they are not this one, as typed.
+    pub authorized: Vec<String>,
+    /// HTTP method.
+    pub method: String,
+    /// HTTP headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// HTTP body.
+    pub body: Vec<u8>,
+    /// Bytes of an echo message.
+    pub message_bytes: usize,
+    /// Statuses that count as expected, inclusive ranges.
+    pub expected_statuses: Vec<(u16, u16)>,
+    /// The embedded target, where it is used.
+    pub embedded: Embedded,
+    /// Processors to pin workers to, worker i to the i-th (modulo); empty pins none.
+    pub cpus: Vec<u32>,
+    /// What standard output gets.
+    pub format: Format,
+    /// Time between progress lines where there is no terminal.
+    pub progress: Duration,
+    /// Whether to colour.
+    pub color: Color,
+}
+
+/// A load model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Each connection sends when its answer has come and its think time is over.
+    Closed,
+    /// Connections are opened and kept.
+    Hold,
+}
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+    /// Bytes that come back.
+    Echo,
+}
+
+/// TARGET, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// By its scheme: `http` or `tcp`.
+    pub protocol: Protocol,
+    /// Host as typed, without brackets.
+    pub host: String,
+    /// Port, typed or the scheme's.
+    pub port: u16,
+    /// `host[:port]` as it goes into the Host header.
+    pub authority: String,
+    /// Path and query, at least `/`.
+    pub path: String,
+}
+
+/// `--resolve HOST:PORT:ADDR`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    /// The host that is meant.
+    pub host: String,
+    /// The port that is meant.
+    pub port: u16,
+    /// Where it is.
+    pub address: IpAddr,
+}
+
+/// The embedded target, alone (`serve`) or beside a run (`--target-…`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embedded {
+    /// Processes; none is as many as the plan needs.
+    pub procs: Option<u32>,
+    /// Where to listen; port 0 is any.
+    pub listen: SocketAddr,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Bytes of an answer's body.
+    pub body_bytes: u64,
+    /// Each answer so much later.
+    pub delay: Duration,
+    /// One answer at a time, each taking so long.
+    pub service: Option<Service>,
+}
+
+/// `--service T[,exp]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The time, or its mean.
+    pub mean: Duration,
+    /// Drawn from an exponential distribution.
+    pub exponential: bool,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// For a program.
+    Json,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}

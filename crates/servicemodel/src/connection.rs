@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::service::Context;
-use dispatch::{DispatchContext, Event, HandlerResult, Instant, Registered};
+use dispatch::{DispatchContext, DispatchId, Event, HandlerResult, Instant, Registered};
 use protocols::Machine;
 use std::fmt;
 use tcpsocket::{Read, SocketError, SourceId, Stream, StreamHandler, Written};
@@ -13,7 +13,7 @@ const WRITES_PER_TURN: usize = 16;
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was never established: the attempt failed so.
+    /// It was never established: the attempt failed so, or was given up (`TimedOut`).
     NotConnected(SocketError),
     /// We closed it.
     ByUs,
@@ -40,6 +40,9 @@ pub struct Connection<L: Model> {
     pub place: L::Place,
     /// When to call [`Model::expired`]; [`Instant::FAR_FUTURE`] is never. May be moved freely.
     pub deadline: Instant,
+    /// Whether bytes were read since the model last cleared this.
+    pub heard: bool,
+    id: Option<DispatchId>,
     wake: Instant,
     wake_noted: bool,
     /// What the wheel holds for this connection, as far as known.
@@ -67,6 +70,8 @@ impl<L: Model> Connection<L> {
             machine,
             place,
             deadline: Instant::FAR_FUTURE,
+            heard: false,
+            id: None,
             wake: Instant::FAR_FUTURE,
             wake_noted: true,
             armed: Instant::FAR_FUTURE,
@@ -77,6 +82,11 @@ impl<L: Model> Connection<L> {
             read_closed: false,
             undrained: false,
         }
+    }
+
+    /// The name in the context, from [`Model::connected`] on.
+    pub const fn id(&self) -> Option<DispatchId> {
+        self.id
     }
 
     /// Asks for [`Model::woken`] at `instant`, exactly (by timerfd); the last wish counts.
@@ -182,6 +192,7 @@ impl<L: Model> Connection<L> {
         let end = match self.leaving {
             Some(Leaving::Broken(error)) if self.established => End::Broken(error),
             Some(Leaving::Broken(error)) => End::NotConnected(error),
+            _ if !self.established => End::NotConnected(SocketError::TimedOut),
             _ if self.read_closed => End::ByPeer,
             _ => End::ByUs,
         };
@@ -228,6 +239,7 @@ impl<L: Model> Connection<L> {
             match stream.read(&mut buffer[filled..]) {
                 Read::Bytes(bytes) => {
                     let at = Instant::now();
+                    self.heard = true;
                     model.read(bytes);
                     filled = self.feed(model, buffer, filled + bytes, at);
                     if bytes == room {
@@ -274,6 +286,7 @@ impl<L: Model> Connection<L> {
 impl<L: Model> StreamHandler<Context<L>> for Connection<L> {
     fn connected(&mut self, stream: &mut Stream, context: &mut Context<L>) -> HandlerResult {
         self.established = true;
+        self.id = stream.dispatch_id();
         self.deadline = Instant::FAR_FUTURE;
         let now = Instant::now();
         context.world.model.connected(self, now);

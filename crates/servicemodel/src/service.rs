@@ -20,6 +20,9 @@ pub type Context<L> = MioContext<Target<L>, Service<L>>;
 /// Source pairs found in use and passed over in one attempt; then the attempt fails.
 const SKIPS_PER_ATTEMPT: u32 = 64;
 
+/// Connections woken in one turn; then what is ready is dispatched first.
+const WAKES_PER_TURN: usize = 256;
+
 /// What the connections of one loop share.
 pub struct Service<L: Model> {
     /// Who decides.
@@ -204,7 +207,8 @@ fn fire_deadlines<L: Model>(context: &mut Context<L>, now: Instant) {
 }
 
 fn wake_sleepers<L: Model>(context: &mut Context<L>, now: Instant) {
-    while let Some((wake, id)) = context.world.next_wake(now) {
+    for _ in 0..WAKES_PER_TURN {
+        let Some((wake, id)) = context.world.next_wake(now) else { return };
         let result = context.with_target(id, |target, context| match target {
             Target::Connection(target) => {
                 target.handler.wake(&mut target.stream, context, wake, now);

@@ -81,7 +81,8 @@ fn settled(events: &[ClientEvent]) -> Vec<ClientEvent> {
     events
 }
 
-/// What `httparse` says of a head, lines ended by LF alone refused: its length, none while there is more to come.
+/// What `httparse` says of a head, lines ended by LF alone and impossible statuses refused: its length, none while there
+/// is more to come.
 fn judged(bytes: &[u8]) -> Result<Option<usize>, ()> {
     let mut room = [httparse::EMPTY_HEADER; 100];
     let mut answer = httparse::Response::new(&mut room);
@@ -94,7 +95,8 @@ fn judged(bytes: &[u8]) -> Result<Option<usize>, ()> {
         .iter()
         .enumerate()
         .any(|(at, &byte)| byte == b'\n' && (at == 0 || seen[at - 1] != b'\r'));
-    let code = answer.code.is_none_or(|code| (100..600).contains(&code));
+    // Behind `HTTP/1.1 ` is the first digit, which tells an impossible status at once.
+    let code = seen.get(9).is_none_or(|digit| (b'1'..=b'5').contains(digit));
     let begins = seen.first().is_none_or(|&byte| byte == b'H');
     if lone || !code || !begins {
         return Err(());
@@ -117,7 +119,7 @@ fn is_form(event: &ClientEvent) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn clients_judge_a_stream_alike_in_any_cut(stream in streams(), len in 1usize..20, end: bool) {

@@ -1,0 +1,77 @@
+//! What a child counts and records, and how it cuts that into intervals.
+
+use dispatch::Instant;
+use stats::{Counter, Counters, Gauges, Histogram, Interval, Latency, Phase, ledger};
+use std::time::Duration;
+
+/// Counters since the start, and what of them was reported.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Counted since the start.
+    pub counters: Counters,
+    reported: Counters,
+    histograms: Vec<Histogram>,
+    start: Instant,
+    interval: Duration,
+    index: u64,
+}
+
+impl Recorder {
+    /// A recorder that cuts an interval every `interval` once it is started.
+    pub fn new(interval: Duration) -> Self {
+        let mut histograms = vec![Histogram::default(); Latency::COUNT];
+        histograms.iter_mut().for_each(Histogram::settle);
+        Self {
+            counters: Counters::default(),
+            reported: Counters::default(),
+            histograms,
+            start: Instant::FAR_FUTURE,
+            interval,
+            index: 0,
+        }
+    }
+
+    /// Begins the first interval at `start`, which is the same instant for all workers.
+    pub fn start(&mut self, start: Instant) {
+        self.start = start;
+    }
+
+    /// When the interval ends that is under way.
+    pub fn next_cut(&self) -> Instant {
+        let intervals = u32::try_from(self.index + 1).unwrap_or(u32::MAX);
+        self.start + self.interval.saturating_mul(intervals)
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, counter: Counter) {
+        self.counters.count(counter);
+    }
+
+    /// Records one duration.
+    pub fn record(&mut self, latency: Latency, nanos: u64) {
+        self.histograms[latency as usize].record(nanos);
+    }
+
+    /// Ends the interval at `now`: what happened in it, with `gauges` as the state now.
+    ///
+    /// # Panics
+    /// If the ledger does not balance: a number would be wrong, and nobody would know which.
+    pub fn cut(&mut self, phase: Phase, gauges: Gauges, now: Instant) -> Interval {
+        if let Err(imbalance) = ledger::check(&self.counters, &gauges) {
+            panic!("the ledger does not balance: {imbalance}");
+        }
+        let mut interval = Interval::new(self.index, phase);
+        interval.gauges = gauges;
+        interval.counters = self.counters.clone();
+        interval.counters.subtract(&self.reported);
+        self.reported = self.counters.clone();
+        for (taken, kept) in interval.histograms.iter_mut().zip(&mut self.histograms) {
+            taken.merge(kept);
+            kept.clear();
+        }
+        while self.next_cut() <= now {
+            self.index += 1;
+        }
+        interval
+    }
+}

@@ -1,0 +1,77 @@
+//! The embedded target: one process of it.
+//!
+//! It listens, answers, and counts what it saw: connections when they are accepted, requests when
+//! their last byte was read. All processes of one target share a port by SO_REUSEPORT, each with a
+//! listener of its own. It never connects anywhere.
+
+mod serve;
+
+pub use serve::Serve;
+
+use crate::child::{self, Adopted, ChildError, attach};
+use crate::worker::{WorkerError, pin};
+use protocols::http1::Responses;
+use protocols::{Server, echo, http1};
+use std::io;
+use std::rc::Rc;
+use tcpsocket::SocketError;
+use wire::{Command, ProtocolKind, Report, TargetShare};
+
+/// Connections that may wait to be accepted; the kernel takes less if somaxconn is less.
+pub const BACKLOG: i32 = 4096;
+
+/// Bytes that an echo server keeps for a client that does not read.
+const ECHO_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a target cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// It cannot listen.
+    #[error("cannot listen at {0}: {1}")]
+    Listen(std::net::SocketAddr, SocketError),
+    /// The loop cannot be made.
+    #[error("event loop: {0}")]
+    Loop(#[from] io::Error),
+    /// It cannot stay on its processor.
+    #[error(transparent)]
+    Processor(#[from] WorkerError),
+    /// The supervisor speaks otherwise.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+}
+
+/// What makes the machine of a fresh connection.
+pub type Machines = Box<dyn Fn() -> Server>;
+
+/// Runs a target process to its end.
+///
+/// # Errors
+/// What kept it from beginning; the caller tells the supervisor.
+pub fn run(adopted: &mut Option<Adopted>) -> Result<(), TargetError> {
+    let pipes = adopted.as_mut().expect("the pipes were adopted");
+    let Command::Serve(share) = child::first_command(pipes)? else {
+        return Err(ChildError::NotAShare.into());
+    };
+    if let Some(cpu) = share.cpu {
+        pin(cpu)?;
+    }
+    let (listen, connections) = (share.listen, share.connections as usize);
+    let machines = machines(&share);
+    let mut context = servicemodel::context(Serve::new(share, machines), None, connections)?;
+    let listening = servicemodel::listen(&mut context, listen, BACKLOG)
+        .map_err(|error| TargetError::Listen(listen, error))?;
+    attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
+    child::report(&mut context, Report::Ready { listening: Some(listening) });
+    servicemodel::run(&mut context)?;
+    child::exit(0)
+}
+
+fn machines(share: &TargetShare) -> Machines {
+    match share.protocol {
+        ProtocolKind::Http => {
+            let responses = Rc::new(Responses::new(share.body_bytes));
+            Box::new(move || Server::Http1(http1::Server::new(Rc::clone(&responses))))
+        }
+        ProtocolKind::Echo => Box::new(|| Server::Echo(echo::Server::new(ECHO_BYTES_MAX))),
+    }
+}

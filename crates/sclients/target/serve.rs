@@ -1,0 +1,233 @@
+//! The model of a target: when each answer goes out.
+
+use super::Machines;
+use crate::child::{self, Child, Recorder, Role, usage};
+use dispatch::{DispatchId, Instant};
+use protocols::{Server, ServerEvent, ServerMachine};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use servicemodel::{Connection, Context, End, Model, connections, with_connection};
+use stats::{Counter, Gauges, Outcome, Phase};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Duration;
+use tcpsocket::SocketError;
+use wire::{Command, Final, Report, TargetShare};
+
+/// Answers released in one turn; then what is ready is dispatched first.
+const ANSWERS_PER_TURN: usize = 1024;
+
+/// A target that was told to stop waits until nothing was read for so long: what the workers sent
+/// before their last report is in its sockets then, and counted.
+const QUIET: Duration = Duration::from_millis(50);
+/// It waits no longer than this, whatever still comes.
+const QUIET_LONGEST: Duration = Duration::from_secs(5);
+
+/// One target process.
+pub struct Serve {
+    child: Child,
+    recorder: Recorder,
+    machines: Machines,
+    delay: Duration,
+    service: Option<Service>,
+    /// Answers that are not due yet; due instants only grow.
+    later: VecDeque<(Instant, DispatchId)>,
+    last_read: Instant,
+    stopping: Option<Instant>,
+    over: bool,
+}
+
+/// One answer at a time, first in, first out.
+struct Service {
+    mean: Duration,
+    exponential: bool,
+    free_at: Instant,
+    random: Xoshiro256PlusPlus,
+}
+
+impl Service {
+    /// When the request that came at `at` has been served.
+    fn served(&mut self, at: Instant) -> Instant {
+        let time = if self.exponential { self.exponential_time() } else { self.mean };
+        self.free_at = self.free_at.max(at) + time;
+        self.free_at
+    }
+
+    /// `-ln(1-u)·mean`, u uniform in [0, 1).
+    fn exponential_time(&mut self) -> Duration {
+        let u = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.mean.mul_f64(-(1.0 - u).ln())
+    }
+}
+
+impl Serve {
+    /// The target of one share.
+    pub fn new(share: TargetShare, machines: Machines) -> Self {
+        let service = (share.service_nanos > 0).then(|| Service {
+            mean: Duration::from_nanos(share.service_nanos),
+            exponential: share.service_exponential,
+            free_at: Instant::default(),
+            random: Xoshiro256PlusPlus::seed_from_u64(share.seed),
+        });
+        let mut recorder = Recorder::new(Duration::from_nanos(share.interval_nanos));
+        recorder.start(Instant::now());
+        Self {
+            child: Child::default(),
+            recorder,
+            machines,
+            delay: Duration::from_nanos(share.delay_nanos),
+            service,
+            later: VecDeque::new(),
+            last_read: Instant::default(),
+            stopping: None,
+            over: false,
+        }
+    }
+
+    /// A request was seen. What a worker calls sent is seen here, so both ledgers read alike.
+    fn seen(&mut self) {
+        self.recorder.count(Counter::RequestsDue);
+        self.recorder.count(Counter::RequestsSent);
+    }
+
+    /// A whole request came at `at`: its answer goes out now, or when it is due.
+    fn answer(&mut self, connection: &mut Connection<Self>, at: Instant) {
+        let served = self.service.as_mut().map_or(at, |service| service.served(at));
+        let due = served + self.delay;
+        match connection.id() {
+            Some(id) if due > at => self.later.push_back((due, id)),
+            _ => connection.machine.respond(),
+        }
+    }
+
+    fn next_due(&self) -> Instant {
+        self.later.front().map_or(Instant::FAR_FUTURE, |(due, _)| *due)
+    }
+
+    /// Whether all that was sent before the stop has been read.
+    fn quiet(&self, now: Instant) -> bool {
+        self.stopping.is_some_and(|since| {
+            now >= self.last_read.max(since) + QUIET || now >= since + QUIET_LONGEST
+        })
+    }
+}
+
+/// Lets the answers go that are due.
+fn release(context: &mut Context<Serve>, now: Instant) {
+    for _ in 0..ANSWERS_PER_TURN {
+        if context.world.model.next_due() > now {
+            return;
+        }
+        let Some((_, id)) = context.world.model.later.pop_front() else { return };
+        with_connection(context, id, |_, connection| connection.machine.respond());
+    }
+}
+
+fn cut(context: &mut Context<Serve>, now: Instant) {
+    let live = connections(context).count() as u64;
+    let serve = &mut context.world.model;
+    let gauges = Gauges { live, ..Gauges::default() };
+    let interval = serve.recorder.cut(Phase::Measurement, gauges, now);
+    child::report_interval(context, interval, now);
+}
+
+fn finish(context: &mut Context<Serve>, now: Instant) {
+    cut(context, now);
+    context.world.model.over = true;
+    let words = Final {
+        cpu_micros: usage::cpu_micros(),
+        rss_peak_bytes: usage::rss_peak_bytes(),
+        ..Final::default()
+    };
+    child::report(context, Report::Final(words));
+}
+
+impl Model for Serve {
+    type Machine = Server;
+    type Place = ();
+
+    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<(), Instant> {
+        context.world.model.child.flow()?;
+        release(context, now);
+        let serve = &mut context.world.model;
+        if serve.over {
+            return ControlFlow::Continue(serve.next_due());
+        }
+        if serve.quiet(now) {
+            finish(context, now);
+        } else if now >= serve.recorder.next_cut() {
+            cut(context, now);
+        }
+        let serve = &context.world.model;
+        let quiet = serve.stopping.map_or(Instant::FAR_FUTURE, |_| now + QUIET);
+        ControlFlow::Continue(serve.next_due().min(serve.recorder.next_cut()).min(quiet))
+    }
+
+    fn accept(&mut self) -> Option<(Server, ())> {
+        Some(((self.machines)(), ()))
+    }
+
+    fn connected(&mut self, _connection: &mut Connection<Self>, _now: Instant) {
+        self.recorder.count(Counter::ConnectionsAttempted);
+        self.recorder.count(Counter::ConnectionsEstablished);
+    }
+
+    fn event(&mut self, connection: &mut Connection<Self>, event: ServerEvent, at: Instant) {
+        match event {
+            ServerEvent::Requested => {
+                self.seen();
+                self.recorder.count(Counter::RequestsCompleted);
+                self.answer(connection, at);
+            }
+            ServerEvent::BadRequest => {
+                self.seen();
+                self.recorder.counters.requests_failed[Outcome::HttpStatusLine as usize] += 1;
+            }
+        }
+    }
+
+    fn expired(&mut self, _connection: &mut Connection<Self>, _now: Instant) {}
+
+    fn ended(&mut self, _connection: &mut Connection<Self>, end: End) {
+        self.recorder.count(match end {
+            End::ByUs => Counter::ConnectionsClosedByUs,
+            _ => Counter::ConnectionsClosedByPeer,
+        });
+    }
+
+    fn read(&mut self, bytes: usize) {
+        self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
+        self.last_read = Instant::now();
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.recorder.counters.count_many(Counter::BytesWritten, bytes as u64);
+    }
+
+    fn exhausted(&mut self, error: SocketError) {
+        let outcome = match error {
+            SocketError::FileTable => Outcome::LocalFileTable,
+            SocketError::NoBuffers => Outcome::LocalNoBuffers,
+            SocketError::NoWatches => Outcome::LocalWatches,
+            _ => Outcome::LocalFileLimit,
+        };
+        self.recorder.count(Counter::ConnectionsAttempted);
+        self.recorder.counters.connections_failed[outcome as usize] += 1;
+    }
+}
+
+impl Role for Serve {
+    fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    fn obey(context: &mut Context<Self>, command: Command) {
+        let serve = &mut context.world.model;
+        match command {
+            Command::Stop { .. } => serve.stopping = Some(Instant::now()),
+            Command::Release => serve.child.leave(),
+            Command::Start { .. } | Command::Load { .. } => {}
+            Command::Work(_) | Command::Serve(_) => {}
+        }
+    }
+}

@@ -1,0 +1,563 @@
+//! The model of a worker: which connection acts next, under a closed loop or a hold.
+//!
+//! ```text
+//! Waiting ──Start──▶ Opening ──all settled──▶ Opened ──Load──▶ Loaded ──stop──▶ (drain) ──▶ Over
+//!    └──────────────────┴───────────Stop────────┴───────────────────────────────────────────▶┘
+//! ```
+
+use super::Machines;
+use super::classify;
+use super::pacer::Pacer;
+use super::places::Places;
+use super::schedule::Schedule;
+use crate::child::{self, Child, Recorder, Role, usage};
+use dispatch::Instant;
+use protocols::{Answer, Client, ClientEvent, ClientMachine};
+use servicemodel::{
+    Connection, Context, End, Ending, Model, connect, connections, with_connection,
+};
+use stats::{Counter, Gauges, Latency, NotSent, Outcome, Phase};
+use std::ops::ControlFlow;
+use std::time::Duration;
+use tcpsocket::SocketError;
+use wire::{Command, Final, LoadKind, Report, WorkerShare};
+
+/// Connection attempts begun in one turn; then what is ready is dispatched first.
+const OPENS_PER_TURN: usize = 32;
+
+/// What the model notes of one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// When its attempt began; then when its request was, or will be, due.
+    due: Instant,
+    /// When the request's first byte was handed to the kernel.
+    sent: Instant,
+    /// Attempts in a row that brought no answer.
+    failures: u8,
+    /// A request is under way.
+    in_flight: bool,
+    /// That request was due in measurement.
+    measured: bool,
+    /// An answer came on this connection.
+    answered: bool,
+}
+
+impl Place {
+    /// A place whose attempt begins at `begun`, after so many in a row that brought no answer.
+    const fn new(begun: Instant, failures: u8) -> Self {
+        Self {
+            due: begun,
+            sent: begun,
+            failures,
+            in_flight: false,
+            measured: false,
+            answered: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// For the start instant.
+    Waiting,
+    Opening,
+    /// For the other workers.
+    Opened,
+    Loaded,
+    /// The last report is on its way; nothing is counted any more.
+    Over,
+}
+
+/// One worker's load.
+pub struct Load {
+    child: Child,
+    recorder: Recorder,
+    share: WorkerShare,
+    machines: Machines,
+    places: Places,
+    schedule: Schedule,
+    stage: Stage,
+    phase: Phase,
+    start: Instant,
+    drain: Duration,
+    ceiling: Option<Pacer>,
+    requests_left: u64,
+    in_flight: u64,
+    last_answer: Instant,
+    first_connect: Instant,
+    last_established: Instant,
+    memory: Memory,
+}
+
+/// Resident bytes before and after opening.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    before_bytes: u64,
+    open_bytes: u64,
+    connections: u64,
+}
+
+impl Load {
+    /// The load of one share.
+    pub fn new(share: WorkerShare, machines: Machines) -> Self {
+        let duration = share.duration_nanos.map(Duration::from_nanos);
+        Self {
+            child: Child::default(),
+            recorder: Recorder::new(Duration::from_nanos(share.interval_nanos)),
+            places: Places::new(share.connections, share.connecting_max, share.seed),
+            schedule: Schedule::new(Duration::from_nanos(share.warmup_nanos), duration),
+            stage: Stage::Waiting,
+            phase: Phase::Open,
+            start: Instant::FAR_FUTURE,
+            drain: Duration::from_nanos(share.drain_nanos),
+            ceiling: None,
+            requests_left: share.requests.unwrap_or(u64::MAX),
+            in_flight: 0,
+            last_answer: Instant::default(),
+            first_connect: Instant::FAR_FUTURE,
+            last_established: Instant::default(),
+            memory: Memory::default(),
+            machines,
+            share,
+        }
+    }
+
+    /// Takes the memory that is there before any connection as the one to compare with.
+    pub fn settle(&mut self) {
+        self.memory.before_bytes = usage::rss_bytes();
+    }
+
+    fn begin_opening(&mut self, start: Instant) {
+        let pacer = |rate| Pacer::new(start, rate, self.share.slot, self.share.workers);
+        if let Some(rate) = self.share.connect_rate {
+            self.places.pace(pacer(rate));
+        }
+        self.ceiling = self.share.request_rate_ceiling.map(pacer);
+        self.start = start;
+        self.recorder.start(start);
+        self.stage = Stage::Opening;
+    }
+
+    /// Whether another request may begin at `now`.
+    fn may_begin(&self, now: Instant) -> bool {
+        self.requests_left > 0 && now < self.schedule.stop() && self.stage == Stage::Loaded
+    }
+
+    /// The connection is free since `free`: what does it do next?
+    fn next(&mut self, connection: &mut Connection<Self>, free: Instant) {
+        if self.share.load == LoadKind::Hold || !self.may_begin(free) {
+            return;
+        }
+        let mut due = free.max(self.schedule.load()) + Duration::from_nanos(self.share.think_nanos);
+        if let Some(ceiling) = &mut self.ceiling {
+            due = ceiling.take(due);
+        }
+        if due == free {
+            self.begin(connection, due);
+        } else {
+            connection.place.due = due;
+            connection.wake_at(due);
+        }
+    }
+
+    /// Sends the request that was due at `due`.
+    fn begin(&mut self, connection: &mut Connection<Self>, due: Instant) {
+        connection.machine.start();
+        connection.heard = false;
+        let sent = Instant::now();
+        let measured = self.schedule.measures(due);
+        let place = &mut connection.place;
+        (place.due, place.sent) = (due, sent);
+        (place.in_flight, place.measured) = (true, measured);
+        connection.deadline = sent + Duration::from_nanos(self.share.timeout_nanos);
+        self.requests_left -= 1;
+        self.in_flight += 1;
+        self.recorder.count(Counter::RequestsDue);
+        self.recorder.count(Counter::RequestsSent);
+        if measured {
+            self.recorder.record(Latency::SchedLag, sent.nanos_since(due));
+        }
+    }
+
+    /// A request that was due at the connection is not sent.
+    fn not_sent(&mut self, why: NotSent) {
+        self.recorder.count(Counter::RequestsDue);
+        self.recorder.counters.not_sent[why as usize] += 1;
+    }
+
+    fn completed(&mut self, connection: &mut Connection<Self>, answer: Answer, at: Instant) {
+        self.recorder.count(Counter::RequestsCompleted);
+        self.recorder.counters.count_status(answer.status);
+        if !self.expects(answer.status) {
+            self.recorder.count(Counter::RequestsUnexpected);
+        }
+        if connection.place.measured {
+            self.recorder.count(Counter::RequestsMeasured);
+        }
+        connection.place.answered = true;
+        connection.place.failures = 0;
+        self.over(connection, at);
+        if !answer.reusable || connection.read_closed() {
+            connection.close(Ending::Close);
+        } else {
+            self.next(connection, at);
+        }
+    }
+
+    /// The request under way has ended at `at`, in an answer or a timeout: its latency counts.
+    fn over(&mut self, connection: &mut Connection<Self>, at: Instant) {
+        let place = &mut connection.place;
+        if place.measured {
+            self.recorder.record(Latency::FromDue, at.nanos_since(place.due));
+            self.recorder.record(Latency::FromSend, at.nanos_since(place.sent));
+        }
+        place.in_flight = false;
+        connection.deadline = Instant::FAR_FUTURE;
+        self.in_flight -= 1;
+        self.last_answer = at;
+    }
+
+    fn failed(&mut self, place: &mut Place, outcome: Outcome) {
+        if std::mem::take(&mut place.in_flight) {
+            self.in_flight -= 1;
+            self.recorder.counters.requests_failed[outcome as usize] += 1;
+        }
+    }
+
+    fn expects(&self, status: u16) -> bool {
+        let expected = &self.share.expected_statuses;
+        status == 0 || expected.iter().any(|(first, last)| (*first..=*last).contains(&status))
+    }
+
+    /// A heartbeat is due; the next one follows on the same comb.
+    fn heartbeat(&mut self, connection: &mut Connection<Self>, now: Instant) {
+        let Some(every) = self.share.heartbeat_nanos else { return };
+        let due = connection.place.due;
+        if !self.may_begin(now) {
+            return;
+        }
+        if connection.place.in_flight {
+            self.not_sent(NotSent::NoConnection);
+        } else {
+            self.begin(connection, due);
+        }
+        connection.place.due = due + Duration::from_nanos(every);
+        connection.wake_at(due + Duration::from_nanos(every));
+    }
+
+    /// The first request of connection `index` of `count`, somewhere in the stagger or heartbeat.
+    fn first(&mut self, connection: &mut Connection<Self>, index: u64, count: u64) {
+        let spread = match self.share.load {
+            LoadKind::Closed => Some(self.share.stagger_nanos),
+            LoadKind::Hold => self.share.heartbeat_nanos,
+        };
+        let Some(spread) = spread else { return };
+        let offset = u128::from(spread) * u128::from(index) / u128::from(count.max(1));
+        let mut due = self.schedule.load() + Duration::from_nanos(offset as u64);
+        if let Some(ceiling) = &mut self.ceiling {
+            due = ceiling.take(due);
+        }
+        connection.place.due = due;
+        connection.wake_at(due);
+    }
+
+    fn may_open(&self, now: Instant) -> bool {
+        now < self.schedule.stop() && self.stage != Stage::Over
+    }
+
+    fn wants_reopening(&self, now: Instant) -> bool {
+        let kept = self.share.load == LoadKind::Closed || self.share.reopen;
+        kept && self.may_open(now)
+    }
+
+    fn next_turn(&self, now: Instant) -> Instant {
+        let stage = match self.stage {
+            Stage::Opening => self.open_deadline().min(self.schedule.stop()),
+            Stage::Waiting | Stage::Opened => Instant::FAR_FUTURE,
+            Stage::Loaded => self.schedule.next_change(now),
+            Stage::Over => return Instant::FAR_FUTURE,
+        };
+        let drain = match self.schedule.phase(now) {
+            Phase::Drain => self.schedule.stop() + self.drain,
+            _ => self.places.next_due(),
+        };
+        stage.min(drain).min(self.recorder.next_cut())
+    }
+
+    fn open_deadline(&self) -> Instant {
+        self.start + Duration::from_nanos(self.share.open_timeout_nanos)
+    }
+
+    fn last_words(&self, now: Instant) -> Final {
+        let end = if self.share.requests.is_some() { self.last_answer } else { now };
+        Final {
+            cpu_micros: usage::cpu_micros(),
+            rss_peak_bytes: usage::rss_peak_bytes(),
+            rss_before_bytes: self.memory.before_bytes,
+            rss_open_bytes: self.memory.open_bytes,
+            connections_open: self.memory.connections,
+            measured_nanos: self.schedule.measured(end.min(self.schedule.stop())).as_nanos() as u64,
+        }
+    }
+}
+
+/// Opens the places that are due.
+fn open_places(context: &mut Context<Load>, now: Instant) {
+    for _ in 0..OPENS_PER_TURN {
+        let load = &mut context.world.model;
+        if !load.may_open(now) {
+            return;
+        }
+        let Some(opening) = load.places.open_next(now) else { return };
+        load.recorder.count(Counter::ConnectionsAttempted);
+        if opening.again {
+            load.recorder.count(Counter::ConnectionsReopened);
+        }
+        load.first_connect = load.first_connect.min(now);
+        let begun = Instant::now();
+        let place = Place::new(begun, opening.failures);
+        let machine = (load.machines)();
+        let peer = load.share.peer;
+        let deadline = begun + Duration::from_nanos(load.share.connect_timeout_nanos);
+        let attempt = connect(context, peer, machine, place, deadline);
+        let load = &mut context.world.model;
+        load.recorder.counters.count_many(Counter::PortsSkipped, u64::from(attempt.skipped));
+        if let Err(error) = attempt.connection {
+            load.not_established(place, error, begun);
+        }
+    }
+}
+
+impl Load {
+    fn not_established(&mut self, place: Place, error: SocketError, now: Instant) {
+        self.recorder.counters.connections_failed[classify::of_attempt(error) as usize] += 1;
+        self.places.settled();
+        if self.wants_reopening(now) {
+            self.places.reopen_later(now, place.failures);
+        }
+    }
+}
+
+/// Ends the interval if it is over, or its phase is.
+fn cut_interval(context: &mut Context<Load>, now: Instant) {
+    let load = &context.world.model;
+    let phase = load.schedule.phase(now);
+    if load.stage != Stage::Over && (phase != load.phase || now >= load.recorder.next_cut()) {
+        cut(context, now);
+        context.world.model.phase = phase;
+    }
+}
+
+fn cut(context: &mut Context<Load>, now: Instant) {
+    let gauges = gauges(context);
+    let load = &mut context.world.model;
+    let interval = load.recorder.cut(load.phase, gauges, now);
+    child::report_interval(context, interval, now);
+}
+
+/// The state, counted by looking at every connection: the ledger is checked against it.
+fn gauges(context: &Context<Load>) -> Gauges {
+    let mut gauges = Gauges::default();
+    for connection in connections(context) {
+        if connection.established() {
+            gauges.live += 1;
+            gauges.unserved += u64::from(!connection.place.answered);
+            gauges.in_flight += u64::from(connection.machine.busy());
+        } else {
+            gauges.pending += 1;
+        }
+    }
+    gauges
+}
+
+/// Moves to the next stage if this one is over.
+fn advance(context: &mut Context<Load>, now: Instant) {
+    let load = &mut context.world.model;
+    match load.stage {
+        Stage::Opening if load.places.all_settled() || now >= load.open_deadline() => {
+            opened(context);
+        }
+        Stage::Loaded if load.requests_left == 0 && load.in_flight == 0 => {
+            load.schedule.stop_at(now);
+        }
+        _ => {}
+    }
+    let load = &context.world.model;
+    let drained = load.in_flight == 0 || now >= load.schedule.stop() + load.drain;
+    if load.stage != Stage::Over && load.schedule.phase(now) == Phase::Drain && drained {
+        finish(context, now);
+    }
+}
+
+fn opened(context: &mut Context<Load>) {
+    let live = connections(context).filter(|connection| connection.established()).count();
+    let load = &mut context.world.model;
+    load.stage = Stage::Opened;
+    load.memory.open_bytes = usage::rss_bytes();
+    load.memory.connections = live as u64;
+    let any = load.last_established != Instant::default();
+    let report = Report::Opened {
+        first_connect_nanos: if any { load.first_connect.as_nanos() } else { 0 },
+        last_established_nanos: load.last_established.as_nanos(),
+    };
+    child::report(context, report);
+}
+
+/// Reports for the last time. The connections stay as they are until the supervisor has all finals.
+fn finish(context: &mut Context<Load>, now: Instant) {
+    cut_interval(context, now);
+    cut(context, now);
+    let load = &mut context.world.model;
+    load.stage = Stage::Over;
+    let words = load.last_words(now);
+    child::report(context, Report::Final(words));
+}
+
+impl Model for Load {
+    type Machine = Client;
+    type Place = Place;
+
+    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<(), Instant> {
+        context.world.model.child.flow()?;
+        let lag = now.nanos_since(context.now());
+        let load = &mut context.world.model;
+        if now < load.start.min(load.schedule.stop()) {
+            return ControlFlow::Continue(load.start);
+        }
+        load.recorder.record(Latency::LoopLag, lag);
+        cut_interval(context, now);
+        open_places(context, now);
+        advance(context, now);
+        ControlFlow::Continue(context.world.model.next_turn(now))
+    }
+
+    fn connected(&mut self, connection: &mut Connection<Self>, now: Instant) {
+        self.recorder.count(Counter::ConnectionsEstablished);
+        self.recorder.record(Latency::Connect, now.nanos_since(connection.place.due));
+        self.places.settled();
+        self.last_established = now;
+        if self.stage == Stage::Loaded {
+            match self.share.load {
+                LoadKind::Closed => self.next(connection, now),
+                LoadKind::Hold => {
+                    connection.place.due = now;
+                    self.heartbeat(connection, now);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, connection: &mut Connection<Self>, event: ClientEvent, at: Instant) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        match event {
+            ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),
+            ClientEvent::Completed(answer) => self.completed(connection, answer, at),
+            ClientEvent::Failed(failure) => {
+                let outcome = classify::of_exchange(failure, connection.place.answered);
+                self.failed(&mut connection.place, outcome);
+                connection.close(Ending::Close);
+            }
+        }
+    }
+
+    fn woken(&mut self, connection: &mut Connection<Self>, now: Instant) {
+        let due = connection.place.due;
+        match self.share.load {
+            LoadKind::Hold => self.heartbeat(connection, now),
+            LoadKind::Closed if self.may_begin(now) => self.begin(connection, due),
+            LoadKind::Closed if self.requests_left > 0 && self.stage == Stage::Loaded => {
+                self.not_sent(NotSent::RunEnded);
+            }
+            LoadKind::Closed => {}
+        }
+    }
+
+    fn expired(&mut self, connection: &mut Connection<Self>, now: Instant) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        if connection.place.in_flight {
+            let first_byte = Outcome::TimeoutFirstByte;
+            let outcome = if connection.heard { Outcome::TimeoutTotal } else { first_byte };
+            self.recorder.counters.requests_failed[outcome as usize] += 1;
+            let timeout = Duration::from_nanos(self.share.timeout_nanos);
+            let at = (connection.place.sent + timeout).min(now);
+            self.over(connection, at);
+        }
+        connection.close(Ending::Close);
+    }
+
+    fn ended(&mut self, connection: &mut Connection<Self>, end: End) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        let now = Instant::now();
+        let mut place = connection.place;
+        let (counter, outcome) = match end {
+            End::NotConnected(error) => return self.not_established(place, error, now),
+            End::ByUs => (Counter::ConnectionsClosedByUs, Outcome::Reset),
+            End::ByPeer => (Counter::ConnectionsClosedByPeer, Outcome::Truncated),
+            End::Broken(error) => (Counter::ConnectionsClosedByPeer, classify::of_broken(error)),
+        };
+        self.recorder.count(counter);
+        self.failed(&mut place, outcome);
+        if !self.wants_reopening(now) {
+            return;
+        }
+        if place.answered {
+            self.places.reopen_at_once(now);
+        } else {
+            self.places.reopen_later(now, place.failures);
+        }
+    }
+
+    fn read(&mut self, bytes: usize) {
+        self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.recorder.counters.count_many(Counter::BytesWritten, bytes as u64);
+    }
+}
+
+impl Role for Load {
+    fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    fn obey(context: &mut Context<Self>, command: Command) {
+        let load = &mut context.world.model;
+        match command {
+            Command::Start { at_nanos } => load.begin_opening(Instant::from_nanos(at_nanos)),
+            Command::Load { at_nanos } => load_from(context, Instant::from_nanos(at_nanos)),
+            Command::Stop { drain_nanos } => {
+                load.drain = load.drain.min(Duration::from_nanos(drain_nanos));
+                load.schedule.stop_at(Instant::now());
+            }
+            Command::Release => load.child.leave(),
+            Command::Work(_) | Command::Serve(_) => {}
+        }
+    }
+}
+
+/// Load begins at `at`: every connection learns when its first request is due.
+fn load_from(context: &mut Context<Load>, at: Instant) {
+    let load = &mut context.world.model;
+    if load.stage != Stage::Opened {
+        return;
+    }
+    load.schedule.load_from(at);
+    load.stage = Stage::Loaded;
+    let count = connections(context).filter(|connection| connection.established()).count() as u64;
+    let mut index = 0;
+    for id in context.ids() {
+        with_connection(context, id, |load, connection| {
+            if connection.established() {
+                load.first(connection, index, count);
+                index += 1;
+            }
+        });
+    }
+}

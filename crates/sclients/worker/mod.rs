@@ -1,0 +1,123 @@
+//! One worker process: one thread, its own sockets, its own part of the plan.
+//!
+//! ```text
+//! share ─▶ Load (the model) ─┬─ Places: which connection is opened next, and when
+//!                            ├─ Schedule: which phase it is
+//!                            ├─ Pacer: when the next tick of a rate is due
+//!                            └─ Recorder ─▶ outbox ─▶ report pipe
+//! ```
+//!
+//! It never talks to another worker, never waits for its reports to be read, and never prints.
+
+mod classify;
+mod load;
+mod pacer;
+mod places;
+mod schedule;
+
+pub use load::Load;
+pub use pacer::Pacer;
+
+use crate::child::{self, Adopted, ChildError, attach};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use protocols::http1::{Request, RequestError};
+use protocols::{Client, echo, http1};
+use std::io;
+use std::rc::Rc;
+use tcpsocket::{SourceBlock, Sources};
+use wire::{Command, ProtocolKind, Report, WorkerShare};
+
+/// Why a worker cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its request cannot be written.
+    #[error("request: {0}")]
+    Request(#[from] RequestError),
+    /// The loop cannot be made.
+    #[error("event loop: {0}")]
+    Loop(#[from] io::Error),
+    /// It cannot stay on its processor.
+    #[error("processor {0} cannot be had: {1}")]
+    Processor(u32, nix::errno::Errno),
+    /// The supervisor speaks otherwise.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+}
+
+/// Runs a worker to its end.
+///
+/// # Errors
+/// What kept it from beginning; the caller tells the supervisor.
+pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
+    let pipes = adopted.as_mut().expect("the pipes were adopted");
+    let Command::Work(share) = child::first_command(pipes)? else {
+        return Err(ChildError::NotAShare.into());
+    };
+    if let Some(cpu) = share.cpu {
+        pin(cpu)?;
+    }
+    let sources = (!share.sources.is_empty()).then(|| sources(&share));
+    let connections = share.connections as usize;
+    let machine = machines(&share)?;
+    let mut context = servicemodel::context(Load::new(share, machine), sources, connections)?;
+    attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
+    context.world.model.settle();
+    child::report(&mut context, Report::Ready { listening: None });
+    servicemodel::run(&mut context)?;
+    child::exit(0)
+}
+
+/// Keeps this process on one processor.
+///
+/// # Errors
+/// The processor does not exist or is not ours.
+pub fn pin(cpu: u32) -> Result<(), WorkerError> {
+    let refused = |errno| WorkerError::Processor(cpu, errno);
+    let mut set = CpuSet::new();
+    set.set(cpu as usize).map_err(refused)?;
+    sched_setaffinity(Pid::from_raw(0), &set).map_err(refused)
+}
+
+fn sources(share: &WorkerShare) -> Sources {
+    let blocks: Vec<SourceBlock> = share
+        .sources
+        .iter()
+        .map(|range| SourceBlock {
+            address: range.address,
+            first_port: range.first_port,
+            last_port: range.last_port,
+        })
+        .collect();
+    Sources::new(&blocks)
+}
+
+/// What makes the machine of a fresh connection.
+pub type Machines = Box<dyn Fn() -> Client>;
+
+fn machines(share: &WorkerShare) -> Result<Machines, RequestError> {
+    match share.protocol {
+        ProtocolKind::Http => {
+            let request = Rc::new(request(share)?);
+            Ok(Box::new(move || Client::Http1(http1::Client::new(Rc::clone(&request)))))
+        }
+        ProtocolKind::Echo => {
+            let message: Rc<[u8]> = share.body.as_slice().into();
+            Ok(Box::new(move || Client::Echo(echo::Client::new(Rc::clone(&message)))))
+        }
+    }
+}
+
+/// The request that every connection of this share sends.
+///
+/// # Errors
+/// A method, path or header that HTTP does not allow.
+pub fn request(share: &WorkerShare) -> Result<Request, RequestError> {
+    let mut builder = Request::builder(&share.method, &share.authority, &share.path)
+        .version(env!("CARGO_PKG_VERSION"))
+        .body(&share.body);
+    for (name, value) in &share.headers {
+        builder = builder.header(name, value);
+    }
+    builder.build()
+}

@@ -1,0 +1,177 @@
+//! The places of a worker: as many connections as the plan wants open, each opened again when it
+//! ends.
+
+use super::pacer::Pacer;
+use dispatch::Instant;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+/// The first pause before a place is tried again; it doubles up to the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LONGEST: Duration = Duration::from_secs(1);
+
+/// A place that may be opened now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Attempts in a row that brought no answer.
+    pub failures: u8,
+    /// Whether it was open, or tried, before.
+    pub again: bool,
+}
+
+/// Which place is opened next, and when.
+#[derive(Debug)]
+pub struct Places {
+    fresh: u32,
+    waiting: BinaryHeap<Reverse<(Instant, u8)>>,
+    connecting: u32,
+    connecting_max: u32,
+    pacer: Option<Pacer>,
+    random: Xoshiro256PlusPlus,
+}
+
+impl Places {
+    /// `places` that were never open, of which at most `connecting_max` are tried at one time.
+    pub fn new(places: u32, connecting_max: u32, seed: u64) -> Self {
+        Self {
+            fresh: places,
+            waiting: BinaryHeap::with_capacity(places as usize),
+            connecting: 0,
+            connecting_max,
+            pacer: None,
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+        }
+    }
+
+    /// Holds all attempts to `pacer`'s rate.
+    pub fn pace(&mut self, pacer: Pacer) {
+        self.pacer = Some(pacer);
+    }
+
+    /// The next place to open at `now`, if there is one; it counts as connecting from now on.
+    pub fn open_next(&mut self, now: Instant) -> Option<Opening> {
+        if self.connecting >= self.connecting_max || self.pacer.is_some_and(|p| p.due() > now) {
+            return None;
+        }
+        let opening = self.take_fresh().or_else(|| self.take_waiting(now))?;
+        if let Some(pacer) = &mut self.pacer {
+            pacer.take(now);
+        }
+        self.connecting += 1;
+        Some(opening)
+    }
+
+    fn take_fresh(&mut self) -> Option<Opening> {
+        self.fresh = self.fresh.checked_sub(1)?;
+        Some(Opening { failures: 0, again: false })
+    }
+
+    fn take_waiting(&mut self, now: Instant) -> Option<Opening> {
+        let Reverse((due, failures)) = *self.waiting.peek()?;
+        if due > now {
+            return None;
+        }
+        self.waiting.pop();
+        Some(Opening { failures, again: true })
+    }
+
+    /// When the next place may be opened, as far as time decides it.
+    pub fn next_due(&self) -> Instant {
+        if self.connecting >= self.connecting_max {
+            return Instant::FAR_FUTURE;
+        }
+        let place = match self.waiting.peek() {
+            _ if self.fresh > 0 => Instant::from_nanos(0),
+            Some(Reverse((due, _))) => *due,
+            None => return Instant::FAR_FUTURE,
+        };
+        self.pacer.map_or(place, |pacer| pacer.due().max(place))
+    }
+
+    /// An attempt ended, in a connection or not.
+    pub fn settled(&mut self) {
+        self.connecting = self.connecting.checked_sub(1).expect("it was counted when it began");
+    }
+
+    /// The place is to be opened again, at once: its last connection had answered.
+    pub fn reopen_at_once(&mut self, now: Instant) {
+        self.waiting.push(Reverse((now, 0)));
+    }
+
+    /// The place is to be opened again, after a pause: `failures` attempts in a row brought no
+    /// answer. Full jitter, so that places that failed together do not come back together.
+    pub fn reopen_later(&mut self, now: Instant, failures: u8) {
+        let longest = pause(failures);
+        let nanos = self.random.next_u64() % (longest.as_nanos() as u64 + 1);
+        let failures = failures.saturating_add(1);
+        self.waiting.push(Reverse((now + Duration::from_nanos(nanos), failures)));
+    }
+
+    /// Whether no place is left to open or being opened.
+    pub fn all_settled(&self) -> bool {
+        self.fresh == 0 && self.waiting.is_empty() && self.connecting == 0
+    }
+}
+
+/// The longest pause after so many failures.
+fn pause(failures: u8) -> Duration {
+    PAUSE_FIRST.saturating_mul(1 << failures.min(10)).min(PAUSE_LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_nanos(1_000_000_000);
+
+    #[test]
+    fn fresh_places_are_opened_up_to_the_bound() {
+        let mut places = Places::new(3, 2, 1);
+        assert!(places.open_next(NOW).is_some() && places.open_next(NOW).is_some());
+        assert_eq!(places.open_next(NOW), None);
+        assert_eq!(places.next_due(), Instant::FAR_FUTURE);
+        places.settled();
+        assert!(places.open_next(NOW).is_some());
+        places.settled();
+        places.settled();
+        assert!(places.all_settled());
+    }
+
+    #[test]
+    fn pauses_double_to_a_second() {
+        let pauses: Vec<u128> = (0..6).map(|failures| pause(failures).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(pause(255), PAUSE_LONGEST);
+    }
+
+    #[test]
+    fn a_place_that_failed_comes_back_within_its_pause() {
+        let mut places = Places::new(0, 10, 7);
+        for _ in 0..50 {
+            places.reopen_later(NOW, 1);
+        }
+        let due = places.next_due();
+        assert!(due >= NOW && due <= NOW + Duration::from_millis(200));
+        let later = NOW + Duration::from_millis(200);
+        assert_eq!(places.open_next(later), Some(Opening { failures: 2, again: true }));
+    }
+
+    #[test]
+    fn a_place_that_had_answered_comes_back_at_once() {
+        let mut places = Places::new(0, 10, 7);
+        places.reopen_at_once(NOW);
+        assert_eq!(places.open_next(NOW), Some(Opening { failures: 0, again: true }));
+    }
+
+    #[test]
+    fn a_rate_holds_for_all_attempts() {
+        let mut places = Places::new(5, 10, 7);
+        places.pace(Pacer::new(NOW, 100, 0, 1));
+        assert!(places.open_next(NOW).is_some());
+        assert_eq!(places.open_next(NOW), None);
+        assert_eq!(places.next_due(), NOW + Duration::from_millis(10));
+    }
+}
