@@ -34,7 +34,7 @@ pub struct Client {
     interims: u8,
     /// What the answer's head said about the connection.
     persistent: bool,
-    /// Whether bytes were skipped behind an interim answer.
+    /// Whether bytes were skipped behind an interim answer; then this exchange is the last.
     skipped: bool,
 }
 
@@ -240,7 +240,6 @@ impl ClientMachine for Client {
         );
         self.sent = 0;
         self.interims = 0;
-        self.skipped = false;
         self.phase = Phase::Head(Scan::ANSWER);
     }
 

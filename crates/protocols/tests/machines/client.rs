@@ -73,6 +73,17 @@ fn interim_answers_come_before_the_answer() {
 }
 
 #[test]
+fn interim_answers_are_counted_by_exchange() {
+    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(60);
+    let stream = interim + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let events = answers(&get(), 2, &[stream.as_bytes(), stream.as_bytes()], false);
+    assert_eq!(
+        (events[60], events[121], events.len()),
+        (completed(200, true), completed(200, true), 122)
+    );
+}
+
+#[test]
 fn answers_without_a_body_by_status() {
     for status in [204, 304] {
         let stream = format!("HTTP/1.1 {status} X\r\nContent-Length: 100\r\n\r\n");

@@ -1,0 +1,153 @@
+//! A run as it ended: the fold, and what the supervisor saw beside it.
+
+use crate::fold::{Fold, Part, Who};
+use crate::plan::Plan;
+use crate::supervisor::{Exit, Role};
+use dispatch::{Instant, Signal};
+use stats::{Counter, Counters, Histogram, Phase};
+use std::time::Duration;
+use wire::Final;
+
+/// A run as it ended.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was to be done.
+    pub plan: Plan,
+    /// All that was reported.
+    pub fold: Fold,
+    /// Every child, targets first.
+    pub children: Vec<ChildRecord>,
+    /// First connect and last establishment over all workers, where there was one.
+    pub opened: Option<(Instant, Instant)>,
+    /// Lengths of the phases, by [`Phase`].
+    pub phase_seconds: [f64; Phase::COUNT],
+    /// The signal that ended the run early.
+    pub signal: Option<Signal>,
+    /// Reports whose ledger did not balance, or that could not be read.
+    pub faults: Vec<String>,
+    /// The supervisor itself.
+    pub supervisor: SupervisorUse,
+}
+
+/// One child.
+#[derive(Clone, Debug)]
+pub struct ChildRecord {
+    /// Worker or target.
+    pub role: Role,
+    /// Its slot.
+    pub slot: u32,
+    /// How often the slot was filled before.
+    pub generation: u32,
+    /// Its process.
+    pub pid: i32,
+    /// How it ended, if it did before the summary.
+    pub exit: Option<Exit>,
+    /// If it died: when, from the start of the run, and what nobody knows of it.
+    pub death: Option<Death>,
+}
+
+/// A child's death.
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// From the common start instant.
+    pub after: Duration,
+    /// From its last report to its death: what happened then is not known.
+    pub unknown: Duration,
+}
+
+/// What the supervisor used.
+#[derive(Clone, Debug, Default)]
+pub struct SupervisorUse {
+    /// Processor time, in microseconds.
+    pub cpu_micros: u64,
+    /// The largest resident set, in bytes.
+    pub rss_peak_bytes: u64,
+    /// Turns of its loop, from the end of a wait to the next wait.
+    pub loop_gap: Histogram,
+    /// From its start to the summary.
+    pub elapsed: Duration,
+}
+
+/// What is lost with dead workers, as of their last reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Connections that were live.
+    pub connections: u64,
+    /// Attempts that were pending.
+    pub attempts: u64,
+    /// Requests that were in flight.
+    pub requests: u64,
+    /// Time of which nothing is known, over all dead workers.
+    pub unknown: Duration,
+}
+
+impl Summary {
+    /// Counters of all workers.
+    pub fn counters(&self) -> Counters {
+        self.fold.counters()
+    }
+
+    /// Workers, by slot.
+    pub fn workers(&self) -> impl Iterator<Item = &ChildRecord> {
+        self.children.iter().filter(|child| child.role == Role::Worker)
+    }
+
+    /// Children that died.
+    pub fn deaths(&self) -> impl Iterator<Item = (&ChildRecord, &Death)> {
+        self.children.iter().filter_map(|child| Some((child, child.death.as_ref()?)))
+    }
+
+    /// What is lost with dead workers.
+    pub fn lost(&self) -> Lost {
+        let mut lost = Lost::default();
+        for (child, death) in self.deaths().filter(|(child, _)| child.role == Role::Worker) {
+            lost.unknown += death.unknown;
+            if let Some(part) = self.part(child) {
+                lost.connections += part.gauges.live;
+                lost.attempts += part.gauges.pending;
+                lost.requests += part.gauges.in_flight;
+            }
+        }
+        lost
+    }
+
+    /// What `child` reported.
+    pub fn part(&self, child: &ChildRecord) -> Option<&Part> {
+        self.fold.part(match child.role {
+            Role::Worker => Who::Worker(child.slot, child.generation),
+            Role::Target => Who::Target(child.slot),
+        })
+    }
+
+    /// From the first connect to the last establishment, in seconds.
+    pub fn open_seconds(&self) -> Option<f64> {
+        self.opened.map(|(first, last)| last.since(first).as_secs_f64())
+    }
+
+    /// The length of measurement: the longest of any worker, in seconds.
+    pub fn measured_seconds(&self) -> f64 {
+        let nanos = self.fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
+        nanos.max().unwrap_or(0) as f64 / 1e9
+    }
+
+    /// Processor time of all workers, in microseconds.
+    pub fn workers_cpu_micros(&self) -> u64 {
+        self.fold.workers().filter_map(|part| Some(part.last_words?.cpu_micros)).sum()
+    }
+
+    /// Processor time of the workers per request sent, in microseconds.
+    pub fn cpu_micros_per_request(&self) -> Option<f64> {
+        let sent = self.counters().of(Counter::RequestsSent);
+        (sent > 0).then(|| self.workers_cpu_micros() as f64 / sent as f64)
+    }
+
+    /// Resident bytes per connection of the workers, from none open to all open before any load.
+    pub fn user_bytes_per_connection(&self) -> Option<f64> {
+        let words = || self.fold.workers().filter_map(|part| part.last_words);
+        let connections: u64 = words().map(|words| words.connections_open).sum();
+        let grown = |words: Final| words.rss_open_bytes.saturating_sub(words.rss_before_bytes);
+        let bytes: u64 = words().map(grown).sum();
+        (connections > 0).then(|| bytes as f64 / connections as f64)
+    }
+}
+
