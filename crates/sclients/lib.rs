@@ -1,11 +1,25 @@
 //! The rooms of the `sclients` program; `main.rs` only joins them.
+//!
+//! ```text
+//! argv, file ─▶ config ─▶ plan ──fork──▶ worker ─▶ connections ─▶ stats ─▶ wire ══pipe══▶ supervisor ─▶ fold ─▶ report
+//! ```
 
 #![deny(unsafe_code)]
 
 pub mod child;
 pub mod config;
+pub mod consent;
+pub mod doctor;
+pub mod exit;
+pub mod fold;
 pub mod plan;
+pub mod program;
+pub mod report;
+pub mod shares;
+pub mod summary;
+pub mod supervisor;
 #[allow(unsafe_code)]
 mod sys;
 pub mod target;
+pub mod verdict;
 pub mod worker;

@@ -1,3 +1,7 @@
 //! The `sclients` program.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    sclients::program::main(std::env::args_os()).into()
+}

@@ -1,0 +1,124 @@
+//! What the program does with its words: it joins the rooms, and turns each error into one line and
+//! one exit code.
+
+use crate::child::{self, Adopted};
+use crate::config::{
+    self, ChildArguments, ChildRole, Config, ConfigError, Format, Invocation, ServeConfig,
+};
+use crate::consent;
+use crate::doctor;
+use crate::exit::ExitCode;
+use crate::plan::{self, Plan};
+use crate::supervisor;
+use crate::{target, worker};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+
+/// Runs the program with these words, the first being its own name.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match config::invocation(words) {
+        Ok(Invocation::Run(config)) => run(*config),
+        Ok(Invocation::Doctor(config)) => examine(*config),
+        Ok(Invocation::Serve(config)) => serve(*config),
+        Ok(Invocation::Child(arguments)) => be_child(&arguments),
+        Ok(Invocation::Completions(shell)) => print(&config::completions(shell)),
+        Ok(Invocation::Man) => print(&config::man_page()),
+        Err(ConfigError::Display(text)) => print(text.as_bytes()),
+        Err(error) => complain(&error, ExitCode::Usage),
+    }
+}
+
+/// One line on standard error.
+fn complain(error: &dyn Display, code: ExitCode) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "sclients: {error}");
+    code
+}
+
+/// Text on standard output; a reader that is gone is no trouble.
+fn print(text: &[u8]) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text).and_then(|()| out.flush());
+    ExitCode::Success
+}
+
+/// The plan of `config`; or the exit code, after the line that says why there is none.
+fn planned(config: Config) -> Result<Plan, ExitCode> {
+    let addresses = match &config.target {
+        None => Vec::new(),
+        Some(target) => config::resolve(target, &config.resolve)
+            .map_err(|error| complain(&error, ExitCode::Usage))?,
+    };
+    let consent = consent::check(&config, &addresses)
+        .map_err(|error| complain(&error, ExitCode::NotAuthorized))?;
+    let peer: Option<SocketAddr> = addresses.first().copied();
+    Ok(plan::planned(config, peer, consent.request_rate_ceiling))
+}
+
+fn run(config: Config) -> ExitCode {
+    raise_file_limit();
+    let plan = match planned(config) {
+        Ok(plan) => plan,
+        Err(code) => return code,
+    };
+    if plan.refusals().next().is_some() {
+        plan.refusals().for_each(|finding| drop(complain(&finding.text, ExitCode::Refused)));
+        return ExitCode::Refused;
+    }
+    if plan.config.target.is_some() && plan.config.protocol() == config::Protocol::Http {
+        if let Err(error) = worker::request(&crate::shares::of_worker(&plan, 0)) {
+            return complain(&error, ExitCode::Usage);
+        }
+    }
+    ended(supervisor::run(plan))
+}
+
+fn serve(config: ServeConfig) -> ExitCode {
+    raise_file_limit();
+    ended(supervisor::serve(config))
+}
+
+fn ended(result: Result<ExitCode, supervisor::SupervisorError>) -> ExitCode {
+    result.unwrap_or_else(|error| complain(&error, error.exit_code()))
+}
+
+fn examine(config: Config) -> ExitCode {
+    raise_file_limit();
+    let (format, color) = (config.format, std::io::stdout().is_terminal());
+    let plan = match planned(config) {
+        Ok(plan) => plan,
+        Err(code) => return code,
+    };
+    match format {
+        Format::Text => print(doctor::text(&plan, color).as_bytes()),
+        Format::Json => print(format!("{:#}\n", doctor::json(&plan)).as_bytes()),
+    };
+    if plan.refusals().next().is_some() { ExitCode::Refused } else { ExitCode::Success }
+}
+
+fn be_child(arguments: &ChildArguments) -> ExitCode {
+    let adopted = child::adopt(arguments.supervisor, arguments.control, arguments.report);
+    let mut adopted = match adopted {
+        Ok(adopted) => Some(adopted),
+        Err(error) => return complain(&error, ExitCode::Internal),
+    };
+    let result = match arguments.role {
+        ChildRole::Worker => worker::run(&mut adopted).map_err(|error| error.to_string()),
+        ChildRole::Target => target::run(&mut adopted).map_err(|error| error.to_string()),
+    };
+    let Err(why) = result else { return ExitCode::Success };
+    adopted.map_or_else(|| drop(complain(&why, ExitCode::Internal)), |pipes: Adopted| {
+        pipes.give_up(&why);
+    });
+    ExitCode::Internal
+}
+
+/// Raises the soft limit on open files to the hard one; children inherit it.
+fn raise_file_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Where it is refused the plan finds the limit as it is.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

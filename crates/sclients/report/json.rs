@@ -1,0 +1,240 @@
+//! The summary for a program: one object, whose keys are a contract.
+
+use crate::config::Load;
+use crate::summary::{ChildRecord, Summary};
+use crate::verdict::Verdict;
+use serde_json::{Map, Value, json};
+use stats::{Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase};
+
+/// Version of the object's shape; it changes when a key changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// The whole object.
+pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
+    let counters = summary.counters();
+    let mut object = json!({
+        "schema": SCHEMA,
+        "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons },
+        "plan": plan(summary),
+        "phases": phases(summary),
+        "connections": connections(summary, &counters),
+        "requests": requests(summary, &counters),
+        "throughput": throughput(summary, &counters),
+        "latency_us": latencies(summary),
+        "statuses": statuses(&counters),
+        "workers": summary.workers().map(|child| worker(summary, child)).collect::<Vec<_>>(),
+        "generator": generator(summary),
+        "supervisor": supervisor(summary),
+    });
+    if summary.plan.targets > 0 {
+        object["target"] = target(&summary.fold.target_counters());
+        object["target"]["processes"] = summary.plan.targets.into();
+    }
+    object
+}
+
+/// What a target that was served alone saw.
+pub fn served(counters: &Counters, deaths: &[String]) -> Value {
+    json!({ "schema": SCHEMA, "target": target(counters), "died": deaths })
+}
+
+fn plan(summary: &Summary) -> Value {
+    let (plan, config) = (&summary.plan, &summary.plan.config);
+    json!({
+        "procs": config.procs,
+        "conns": config.conns,
+        "connections": plan.connections,
+        "load": match config.load { Load::Closed => "closed", Load::Hold => "hold" },
+        "seed": config.seed,
+        "peer": plan.peer.to_string(),
+        "target_processes": plan.targets,
+        "duration_seconds": config.duration.map(|duration| duration.as_secs_f64()),
+        "warmup_seconds": config.warmup.as_secs_f64(),
+        "requests": config.requests,
+        "connect_rate": config.connect_rate,
+        "stagger_seconds": plan.stagger.as_secs_f64(),
+        "findings": plan.findings.iter()
+            .map(|finding| json!({ "code": finding.code, "text": finding.text }))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn phases(summary: &Summary) -> Value {
+    let phase = |(phase, seconds): (&Phase, f64)| {
+        let counters = summary.fold.phase(*phase);
+        json!({
+            "name": phase.name(),
+            "seconds": seconds,
+            "connections": plain(counters, &CONNECTION_COUNTERS),
+            "requests": plain(counters, &REQUEST_COUNTERS),
+            "connections_failed": classes(&counters.connections_failed),
+            "requests_failed": classes(&counters.requests_failed),
+            "bytes_read": counters.of(Counter::BytesRead),
+            "bytes_written": counters.of(Counter::BytesWritten),
+        })
+    };
+    Phase::ALL.iter().zip(summary.phase_seconds).map(phase).collect()
+}
+
+const CONNECTION_COUNTERS: [Counter; 3] =
+    [Counter::ConnectionsAttempted, Counter::ConnectionsEstablished, Counter::ConnectionsReopened];
+const REQUEST_COUNTERS: [Counter; 4] = [
+    Counter::RequestsDue,
+    Counter::RequestsSent,
+    Counter::RequestsCompleted,
+    Counter::RequestsUnexpected,
+];
+
+fn plain(counters: &Counters, which: &[Counter]) -> Value {
+    let pair = |counter: &Counter| (counter.name().to_owned(), counters.of(*counter).into());
+    Value::Object(which.iter().map(pair).collect())
+}
+
+fn connections(summary: &Summary, counters: &Counters) -> Value {
+    let of = |counter| counters.of(counter);
+    let lost = summary.lost();
+    let gauges = summary.fold.gauges();
+    json!({
+        "planned": summary.plan.connections,
+        "attempted": of(Counter::ConnectionsAttempted),
+        "established": of(Counter::ConnectionsEstablished),
+        "live": gauges.live - lost.connections,
+        "pending": gauges.pending - lost.attempts,
+        "peak_live": summary.fold.peak_live(),
+        "unserved": gauges.unserved,
+        "reopened": of(Counter::ConnectionsReopened),
+        "closed": {
+            "by_us": of(Counter::ConnectionsClosedByUs),
+            "by_server": of(Counter::ConnectionsClosedByPeer),
+        },
+        "failed": classes(&counters.connections_failed),
+        "lost": lost.connections,
+        "ports_skipped": of(Counter::PortsSkipped),
+        "open_seconds": summary.open_seconds(),
+    })
+}
+
+fn requests(summary: &Summary, counters: &Counters) -> Value {
+    let of = |counter| counters.of(counter);
+    let lost = summary.lost();
+    let in_flight = summary.fold.gauges().in_flight - lost.requests;
+    let run_ended = counters.not_sent[NotSent::RunEnded as usize];
+    json!({
+        "due": of(Counter::RequestsDue),
+        "not_sent": not_sent(counters),
+        "sent": of(Counter::RequestsSent),
+        "completed": of(Counter::RequestsCompleted),
+        "unexpected_status": of(Counter::RequestsUnexpected),
+        "failed": classes(&counters.requests_failed),
+        "in_flight": in_flight,
+        "censored": in_flight + run_ended,
+        "lost": lost.requests,
+        "unknown_ms": lost.unknown.as_millis() as u64,
+        "interim": of(Counter::Interims),
+        "failed_share": failed_share(counters),
+    })
+}
+
+/// `(not_sent + failed + unexpected_status) / due`; none of nothing.
+fn failed_share(counters: &Counters) -> Option<f64> {
+    let due = counters.of(Counter::RequestsDue);
+    let failed =
+        counters.not_sent() + counters.requests_failed() + counters.of(Counter::RequestsUnexpected);
+    (due > 0).then(|| failed as f64 / due as f64)
+}
+
+fn throughput(summary: &Summary, counters: &Counters) -> Value {
+    let seconds = summary.measured_seconds();
+    let measured = summary.fold.phase(Phase::Measurement);
+    let rate = |count: u64| if seconds > 0.0 { Some(count as f64 / seconds) } else { None };
+    json!({
+        "requests_per_s": rate(counters.of(Counter::RequestsMeasured)),
+        "bytes_read_per_s": rate(measured.of(Counter::BytesRead)),
+        "bytes_written_per_s": rate(measured.of(Counter::BytesWritten)),
+        "seconds": seconds,
+    })
+}
+
+fn latencies(summary: &Summary) -> Value {
+    let all = [Latency::FromDue, Latency::FromSend, Latency::Connect, Latency::SchedLag];
+    let pair = |latency: &Latency| {
+        (latency.name().to_owned(), distribution(summary.fold.histogram(*latency)))
+    };
+    Value::Object(all.iter().map(pair).collect())
+}
+
+/// A distribution in microseconds.
+fn distribution(histogram: &Histogram) -> Value {
+    let micros = |nanos: u64| nanos as f64 / 1e3;
+    let at = |quantile| histogram.quantile(quantile).map(micros);
+    json!({
+        "count": histogram.count(),
+        "mean": histogram.mean().map(|nanos| nanos / 1e3),
+        "p50": at(0.5),
+        "p90": at(0.9),
+        "p99": at(0.99),
+        "p999": at(0.999),
+        "p9999": at(0.9999),
+        "max": histogram.max().map(micros),
+        "overflow": histogram.overflow(),
+    })
+}
+
+fn classes(failed: &[u64; Outcome::COUNT]) -> Value {
+    let occurred = Outcome::ALL.iter().zip(failed).filter(|(_, count)| **count > 0);
+    let pair = |(outcome, count): (&Outcome, &u64)| (outcome.name().to_owned(), (*count).into());
+    Value::Object(occurred.map(pair).collect::<Map<_, _>>())
+}
+
+fn not_sent(counters: &Counters) -> Value {
+    let occurred = NotSent::ALL.iter().zip(counters.not_sent).filter(|(_, count)| *count > 0);
+    Value::Object(occurred.map(|(reason, n)| (reason.name().to_owned(), n.into())).collect())
+}
+
+fn statuses(counters: &Counters) -> Value {
+    Value::Object(counters.statuses().map(|(status, n)| (status.to_string(), n.into())).collect())
+}
+
+fn worker(summary: &Summary, child: &ChildRecord) -> Value {
+    let words = summary.part(child).and_then(|part| part.last_words);
+    json!({
+        "slot": child.slot,
+        "generation": child.generation,
+        "pid": child.pid,
+        "exit": child.exit.map(|exit| exit.to_string()),
+        "died_after_seconds": child.death.map(|death| death.after.as_secs_f64()),
+        "cpu_seconds": words.map(|words| words.cpu_micros as f64 / 1e6),
+        "rss_peak_bytes": words.map(|words| words.rss_peak_bytes),
+    })
+}
+
+fn generator(summary: &Summary) -> Value {
+    json!({
+        "cpu_seconds": summary.workers_cpu_micros() as f64 / 1e6,
+        "cpu_us_per_request": summary.cpu_micros_per_request(),
+        "user_bytes_per_connection": summary.user_bytes_per_connection(),
+        "send_lag_us": distribution(summary.fold.histogram(Latency::SchedLag)),
+        "loop_lag_us": distribution(summary.fold.histogram(Latency::LoopLag)),
+    })
+}
+
+fn supervisor(summary: &Summary) -> Value {
+    let own = &summary.supervisor;
+    json!({
+        "cpu_seconds": own.cpu_micros as f64 / 1e6,
+        "rss_peak_bytes": own.rss_peak_bytes,
+        "loop_gap_us": distribution(&own.loop_gap),
+        "seconds": own.elapsed.as_secs_f64(),
+    })
+}
+
+fn target(seen: &Counters) -> Value {
+    json!({
+        "connections_seen": seen.of(Counter::ConnectionsEstablished),
+        "requests_seen": seen.of(Counter::RequestsSent),
+        "bad_requests": seen.requests_failed(),
+        "bytes_read": seen.of(Counter::BytesRead),
+        "bytes_written": seen.of(Counter::BytesWritten),
+        "accepts_refused": classes(&seen.connections_failed),
+    })
+}

@@ -1,0 +1,49 @@
+//! What a person or a program reads of a run: text, JSON, progress.
+//!
+//! One file per output. This room renders; every number in it is the fold's.
+
+mod json;
+mod number;
+mod progress;
+mod text;
+
+pub use progress::Progress;
+
+use crate::config::Format;
+use crate::fold::Fold;
+use crate::summary::Summary;
+use crate::verdict::Verdict;
+use stats::Counter;
+
+/// The whole report, in the format that was asked for.
+pub fn summary(summary: &Summary) -> String {
+    let verdict = Verdict::of(summary);
+    match summary.plan.config.format {
+        Format::Text => text::summary(summary, &verdict),
+        Format::Json => lines(&json::summary(summary, &verdict)),
+    }
+}
+
+/// What a target that was served alone saw.
+pub fn served(fold: &Fold, deaths: &[String], format: Format) -> String {
+    let counters = fold.target_counters();
+    match format {
+        Format::Json => lines(&json::served(&counters, deaths)),
+        Format::Text => {
+            let grouped = |counter| number::grouped(counters.of(counter));
+            let mut text = format!(
+                "saw {} connections and {} requests; read {}, wrote {}\n",
+                grouped(Counter::ConnectionsEstablished),
+                grouped(Counter::RequestsSent),
+                number::bytes(counters.of(Counter::BytesRead)),
+                number::bytes(counters.of(Counter::BytesWritten)),
+            );
+            deaths.iter().for_each(|death| text.push_str(&format!("died: {death}\n")));
+            text
+        }
+    }
+}
+
+fn lines(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}

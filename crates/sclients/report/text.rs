@@ -1,0 +1,269 @@
+//! The summary for a person.
+
+use super::number::{bytes, duration, grouped};
+use crate::config::{Color, Load};
+use crate::plan::Level;
+use crate::summary::Summary;
+use crate::verdict::{State, Verdict};
+use stats::{Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase};
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+/// Width of the first column.
+const LABEL: usize = 13;
+
+struct Page {
+    text: String,
+    color: bool,
+}
+
+impl Page {
+    fn line(&mut self, label: &str, rest: &str) {
+        let _ = writeln!(self.text, "{label:<LABEL$}{rest}");
+    }
+
+    fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The whole page.
+pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
+    let color = match summary.plan.config.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let mut page = Page { text: String::new(), color };
+    heading(&mut page, summary);
+    verdict_lines(&mut page, verdict);
+    page.gap();
+    connections(&mut page, summary);
+    requests(&mut page, summary);
+    page.gap();
+    latencies(&mut page, summary);
+    target(&mut page, summary);
+    generator(&mut page, summary);
+    notes(&mut page, summary);
+    page.text
+}
+
+fn heading(page: &mut Page, summary: &Summary) {
+    let (plan, config) = (&summary.plan, &summary.plan.config);
+    let load = match config.load {
+        Load::Closed => "closed loop",
+        Load::Hold => "hold",
+    };
+    let target = match (&config.target, plan.targets) {
+        (Some(target), _) => format!("{}{} ({})", target.authority, target.path, plan.peer),
+        (None, processes) => format!("embedded target at {} ({processes} processes)", plan.peer),
+    };
+    let (procs, conns) = (grouped(config.procs.into()), grouped(config.conns.into()));
+    let title = format!("sclients {}", env!("CARGO_PKG_VERSION"));
+    let title = page.paint("1", &title);
+    let total = grouped(plan.connections);
+    page.line(&title, "");
+    page.text.pop();
+    while page.text.ends_with(' ') {
+        page.text.pop();
+    }
+    let _ = writeln!(page.text, ": {load}, {procs} workers × {conns} connections = {total}");
+    page.line("target", &target);
+}
+
+fn verdict_lines(page: &mut Page, verdict: &Verdict) {
+    let code = match verdict.state {
+        State::Valid => "32",
+        State::Suspect => "33",
+        State::Invalid => "31;1",
+    };
+    let state = page.paint(code, verdict.state.name());
+    page.line("verdict", &state);
+    verdict.reasons.iter().for_each(|reason| page.line("", reason));
+}
+
+fn connections(page: &mut Page, summary: &Summary) {
+    let counters = summary.counters();
+    let of = |counter| grouped(counters.of(counter));
+    let (planned, peak) = (grouped(summary.plan.connections), summary.fold.peak_live());
+    let opened = summary.open_seconds().map_or_else(String::new, |seconds| {
+        format!(", opened in {}", duration(seconds * 1e9))
+    });
+    page.line("connections", &format!("{} live at once of {planned} planned{opened}", grouped(peak)));
+    page.line(
+        "",
+        &format!(
+            "{} established · {} failed · {} reopened · closed {} by us, {} by the server",
+            of(Counter::ConnectionsEstablished),
+            grouped(counters.connections_failed()),
+            of(Counter::ConnectionsReopened),
+            of(Counter::ConnectionsClosedByUs),
+            of(Counter::ConnectionsClosedByPeer),
+        ),
+    );
+    classes(page, &counters.connections_failed);
+    let lost = summary.lost();
+    if lost.connections + lost.requests > 0 {
+        let (connections, requests) = (grouped(lost.connections), grouped(lost.requests));
+        page.line("lost", &format!("{connections} connections and {requests} requests with their workers"));
+    }
+}
+
+fn requests(page: &mut Page, summary: &Summary) {
+    let counters = summary.counters();
+    let due = counters.of(Counter::RequestsDue);
+    if due == 0 {
+        return;
+    }
+    page.gap();
+    let of = |counter| grouped(counters.of(counter));
+    let seconds = summary.measured_seconds();
+    let rate = counters.of(Counter::RequestsMeasured) as f64 / seconds.max(1e-9);
+    let completed = of(Counter::RequestsCompleted);
+    let measured = if seconds > 0.0 {
+        format!(", {}/s over {} of measurement", grouped(rate as u64), duration(seconds * 1e9))
+    } else {
+        String::new()
+    };
+    page.line("requests", &format!("{completed} completed{measured}"));
+    let in_flight = summary.fold.gauges().in_flight - summary.lost().requests;
+    page.line(
+        "",
+        &format!(
+            "{} due · {} sent · {} not sent · {} failed · {} in flight at the end",
+            grouped(due),
+            of(Counter::RequestsSent),
+            grouped(counters.not_sent()),
+            grouped(counters.requests_failed()),
+            grouped(in_flight),
+        ),
+    );
+    classes(page, &counters.requests_failed);
+    reasons(page, &counters);
+    statuses(page, summary, &counters);
+    throughput(page, summary, seconds);
+}
+
+fn classes(page: &mut Page, failed: &[u64; Outcome::COUNT]) {
+    for (outcome, count) in Outcome::ALL.iter().zip(failed).filter(|(_, count)| **count > 0) {
+        page.line("", &format!("  {} {}", grouped(*count), outcome.name()));
+    }
+}
+
+fn reasons(page: &mut Page, counters: &Counters) {
+    for (reason, count) in NotSent::ALL.iter().zip(counters.not_sent).filter(|(_, n)| *n > 0) {
+        page.line("", &format!("  {} not sent: {}", grouped(count), reason.name()));
+    }
+}
+
+fn statuses(page: &mut Page, summary: &Summary, counters: &Counters) {
+    let all: Vec<String> = counters
+        .statuses()
+        .map(|(status, count)| format!("{status}: {}", grouped(count)))
+        .collect();
+    if all.is_empty() {
+        return;
+    }
+    let unexpected = counters.of(Counter::RequestsUnexpected);
+    let note = if unexpected > 0 {
+        let expected: Vec<String> = summary
+            .plan
+            .config
+            .expected_statuses
+            .iter()
+            .map(|(first, last)| format!("{first}-{last}"))
+            .collect();
+        format!("   ({} not in {})", grouped(unexpected), expected.join(","))
+    } else {
+        String::new()
+    };
+    page.line("statuses", &format!("{}{note}", all.join("  ")));
+}
+
+fn throughput(page: &mut Page, summary: &Summary, seconds: f64) {
+    if seconds <= 0.0 {
+        return;
+    }
+    let measured = summary.fold.phase(Phase::Measurement);
+    let rate = |counter| bytes((measured.of(counter) as f64 / seconds) as u64);
+    page.line(
+        "bytes",
+        &format!("{}/s read, {}/s written", rate(Counter::BytesRead), rate(Counter::BytesWritten)),
+    );
+}
+
+fn latencies(page: &mut Page, summary: &Summary) {
+    const ROWS: [(Latency, &str); 4] = [
+        (Latency::FromDue, "  from due"),
+        (Latency::FromSend, "  from send"),
+        (Latency::SchedLag, "  send lag"),
+        (Latency::Connect, "  connect"),
+    ];
+    let rows = ROWS.iter().map(|(latency, name)| (summary.fold.histogram(*latency), *name));
+    let rows: Vec<_> = rows.filter(|(histogram, _)| histogram.count() > 0).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let columns = ["mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+    let mut heads = format!("{:>12}", "count");
+    columns.iter().for_each(|column| {
+        let _ = write!(heads, "{column:>9}");
+    });
+    page.line("latency", &heads);
+    rows.iter().for_each(|(histogram, name)| page.line(name, &latency_row(histogram)));
+    page.gap();
+}
+
+fn latency_row(histogram: &Histogram) -> String {
+    let mut row = format!("{:>12}", grouped(histogram.count()));
+    let quantiles = [0.5, 0.9, 0.99, 0.999, 0.9999];
+    let mut cell = |nanos: f64| {
+        let _ = write!(row, "{:>9}", duration(nanos));
+    };
+    cell(histogram.mean().unwrap_or(0.0));
+    quantiles.iter().for_each(|q| cell(histogram.quantile(*q).unwrap_or(0) as f64));
+    cell(histogram.max().unwrap_or(0) as f64);
+    row
+}
+
+fn target(page: &mut Page, summary: &Summary) {
+    if summary.plan.targets == 0 {
+        return;
+    }
+    let seen = summary.fold.target_counters();
+    let counters = summary.counters();
+    let (connections, requests) =
+        (seen.of(Counter::ConnectionsEstablished), seen.of(Counter::RequestsSent));
+    let equal = connections == counters.of(Counter::ConnectionsEstablished)
+        && requests == counters.of(Counter::RequestsSent);
+    let judged = if equal { "exactly what was sent" } else { "which is not what was sent" };
+    page.line(
+        "target saw",
+        &format!("{} connections, {} requests: {judged}", grouped(connections), grouped(requests)),
+    );
+}
+
+fn generator(page: &mut Page, summary: &Summary) {
+    let mut facts = Vec::new();
+    if let Some(micros) = summary.cpu_micros_per_request() {
+        facts.push(format!("{} of CPU per request", duration(micros * 1e3)));
+    }
+    if let Some(memory) = summary.user_bytes_per_connection() {
+        facts.push(format!("{memory:.0} bytes of user memory per connection"));
+    }
+    facts.push(format!("{:.1} s of CPU", summary.workers_cpu_micros() as f64 / 1e6));
+    page.line("generator", &facts.join(" · "));
+    let own = &summary.supervisor;
+    let share = own.cpu_micros as f64 / own.elapsed.as_micros().max(1) as f64 * 100.0;
+    page.line("supervisor", &format!("{share:.1} % of one core, {} resident", bytes(own.rss_peak_bytes)));
+    page.line("seed", &summary.plan.config.seed.to_string());
+}
+
+fn notes(page: &mut Page, summary: &Summary) {
+    let worth = summary.plan.findings.iter().filter(|finding| finding.level > Level::Ok);
+    worth.for_each(|finding| page.line("note", &finding.text));
+}

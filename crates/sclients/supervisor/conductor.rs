@@ -1,0 +1,376 @@
+//! What comes next in a run, and when.
+
+use super::children::tell;
+use super::printer::View;
+use super::slot::State;
+use super::spawn::Role;
+use super::{Context, World};
+use crate::config::ServeConfig;
+use crate::exit::ExitCode;
+use crate::fold::Fold;
+use crate::plan::Plan;
+use crate::report;
+use dispatch::{Instant, Signal};
+use stats::{Counter, Outcome, Phase};
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::Duration;
+use wire::Command;
+
+/// Workers learn of the start instant this long before it.
+const START_AHEAD: Duration = Duration::from_millis(100);
+/// And of the end of the open phase this long before load begins.
+const LOAD_AHEAD: Duration = Duration::from_millis(20);
+/// A child that is not ready by then never will be.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// When every attempt of all workers was refused for so long, nobody is there.
+const REFUSED_FOR: Duration = Duration::from_millis(900);
+/// Children have this long to go after their release before they are killed.
+const LEAVE_WITHIN: Duration = Duration::from_secs(30);
+/// After a second signal a last report may take this long.
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
+/// Between live lines.
+const LIVE_EVERY: Duration = Duration::from_millis(500);
+
+/// Why a run ended without a summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A child said why it cannot begin.
+    Child(String),
+    /// A child never got ready.
+    NotReady,
+    /// Nobody accepts connections there.
+    Unreachable {
+        /// Where.
+        peer: SocketAddr,
+        /// What most attempts were told.
+        outcome: Outcome,
+        /// How many attempts.
+        attempts: u64,
+    },
+}
+
+impl Failure {
+    /// The exit code that belongs to it.
+    pub const fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Child(_) => ExitCode::Refused,
+            Self::NotReady => ExitCode::Internal,
+            Self::Unreachable { .. } => ExitCode::NotAsExpected,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Child(why) => f.write_str(why),
+            Self::NotReady => {
+                write!(f, "a process was not ready within {} s", READY_WITHIN.as_secs())
+            }
+            Self::Unreachable { peer, outcome, attempts } => write!(
+                f,
+                "nothing accepts connections at {peer}: {attempts} attempts, {}; is the server up?",
+                outcome.name()
+            ),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Children are starting.
+    Starting,
+    /// Workers open their connections.
+    Opening,
+    /// Workers make load, or a target serves.
+    Running,
+    /// Targets report for the last time.
+    Closing,
+    /// The summary is being printed.
+    Printing,
+    /// Children tear down and go.
+    Leaving(Instant),
+}
+
+enum Job {
+    Run(Box<Plan>),
+    Serve(Box<ServeConfig>, SocketAddr),
+}
+
+/// The state of the run as a whole.
+pub(super) struct Conductor {
+    job: Job,
+    stage: Stage,
+    begun: Instant,
+    start: Option<Instant>,
+    load: Option<Instant>,
+    stopped: Option<Instant>,
+    signals: Vec<Signal>,
+    obeyed: usize,
+    kill_at: Option<Instant>,
+    printed: bool,
+    failure: Option<Failure>,
+    next_view: Instant,
+    view: report::Progress,
+}
+
+impl Conductor {
+    pub(super) fn for_run(plan: Plan, begun: Instant) -> Self {
+        Self::new(Job::Run(Box::new(plan)), begun)
+    }
+
+    pub(super) fn for_serving(config: ServeConfig, listen: SocketAddr, begun: Instant) -> Self {
+        Self::new(Job::Serve(Box::new(config), listen), begun)
+    }
+
+    fn new(job: Job, begun: Instant) -> Self {
+        Self {
+            job,
+            stage: Stage::Starting,
+            begun,
+            start: None,
+            load: None,
+            stopped: None,
+            signals: Vec::new(),
+            obeyed: 0,
+            kill_at: None,
+            printed: false,
+            failure: None,
+            next_view: begun,
+            view: report::Progress::default(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// The common start instant; before it the program's own start.
+    pub(super) fn start(&self) -> Instant {
+        self.start.unwrap_or(self.begun)
+    }
+
+    pub(super) fn signal(&self) -> Option<Signal> {
+        match self.job {
+            Job::Run(_) => self.signals.first().copied(),
+            Job::Serve(..) => None,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.clone()
+    }
+
+    pub(super) fn printed(&mut self) {
+        self.printed = true;
+    }
+
+    pub(super) fn signalled(&mut self, signal: Signal) {
+        self.signals.push(signal);
+    }
+
+    /// Lengths of the phases, as far as they are known.
+    pub(super) fn phase_seconds(&self, fold: &Fold) -> [f64; Phase::COUNT] {
+        let ended = fold.workers().map(|part| part.ended).max().unwrap_or(self.begun);
+        let Job::Run(plan) = &self.job else { return [0.0; Phase::COUNT] };
+        let measured = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
+        let measured = Duration::from_nanos(measured.max().unwrap_or(0));
+        let Some(load) = self.load else {
+            return [ended.since(self.start()).as_secs_f64(), 0.0, 0.0, 0.0];
+        };
+        let warmup = plan.config.warmup.min(ended.since(load));
+        let drain = ended.since(load + warmup + measured);
+        let open = load.since(self.start());
+        [open, warmup, measured, drain].map(|phase| phase.as_secs_f64())
+    }
+
+    fn move_to(&mut self, stage: Stage) -> ControlFlow<()> {
+        self.stage = stage;
+        ControlFlow::Continue(())
+    }
+
+    fn fail(&mut self, failure: Failure) -> ControlFlow<()> {
+        self.failure = Some(failure);
+        ControlFlow::Break(())
+    }
+}
+
+/// One turn: heed signals, show progress, move on if this stage is over.
+pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
+    let now = Instant::now();
+    if let Some(why) = context.world.children.fatal() {
+        let failure = Failure::Child(why.to_owned());
+        return context.world.conductor.fail(failure);
+    }
+    heed_signals(context, now)?;
+    show_progress(&mut context.world, now);
+    match context.world.conductor.stage {
+        Stage::Starting => starting(context, now),
+        Stage::Opening => opening(context, now),
+        Stage::Running => running(context),
+        Stage::Closing => closing(context, now),
+        Stage::Printing => printing(context, now),
+        Stage::Leaving(deadline) => leaving(context, now, deadline),
+    }
+}
+
+fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
+    let World { children, conductor, .. } = &mut context.world;
+    if !(children.all_are(Role::Target, State::Ready) && children.all_are(Role::Worker, State::Ready)) {
+        if now > conductor.begun + READY_WITHIN {
+            return conductor.fail(Failure::NotReady);
+        }
+        return ControlFlow::Continue(());
+    }
+    let start = now + START_AHEAD;
+    conductor.start = Some(start);
+    if let Job::Serve(config, listen) = &conductor.job {
+        let procs = config.embedded.procs.unwrap_or(1);
+        let processes = if procs == 1 { "process" } else { "processes" };
+        context.world.printer.note(format!("listening at {listen} ({procs} {processes})"));
+        tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
+        return context.world.conductor.move_to(Stage::Running);
+    }
+    tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
+    tell(context, Role::Worker, &Command::Start { at_nanos: start.as_nanos() });
+    context.world.conductor.move_to(Stage::Opening)
+}
+
+fn opening(context: &mut Context, now: Instant) -> ControlFlow<()> {
+    let World { children, conductor, fold, .. } = &mut context.world;
+    if children.all_settled(Role::Worker) {
+        return conductor.move_to(Stage::Running);
+    }
+    if let Some(failure) = unreachable(conductor, fold, now) {
+        return conductor.fail(failure);
+    }
+    if !children.all_opened() {
+        return ControlFlow::Continue(());
+    }
+    let load = now + LOAD_AHEAD;
+    conductor.load = Some(load);
+    tell(context, Role::Worker, &Command::Load { at_nanos: load.as_nanos() });
+    context.world.conductor.move_to(Stage::Running)
+}
+
+/// Nobody is there: for a while now every attempt was refused or found no way.
+fn unreachable(conductor: &Conductor, fold: &Fold, now: Instant) -> Option<Failure> {
+    let Job::Run(plan) = &conductor.job else { return None };
+    if now.since(conductor.start()) < REFUSED_FOR || fold.established() > 0 {
+        return None;
+    }
+    let counters = fold.counters();
+    let outcomes = [Outcome::ConnectRefused, Outcome::ConnectUnreachable];
+    let failed = |outcome: Outcome| counters.connections_failed[outcome as usize];
+    let attempts: u64 = outcomes.iter().map(|outcome| failed(*outcome)).sum();
+    let outcome = outcomes.into_iter().max_by_key(|outcome| failed(*outcome))?;
+    let all = attempts == counters.connections_failed();
+    (attempts > 0 && all).then_some(Failure::Unreachable { peer: plan.peer, outcome, attempts })
+}
+
+fn running(context: &mut Context) -> ControlFlow<()> {
+    let World { children, conductor, .. } = &mut context.world;
+    let over = match conductor.job {
+        Job::Run(_) => children.all_settled(Role::Worker),
+        Job::Serve(..) => !conductor.signals.is_empty() || children.all_settled(Role::Target),
+    };
+    if !over {
+        return ControlFlow::Continue(());
+    }
+    tell(context, Role::Target, &Command::Stop { drain_nanos: 0 });
+    context.world.conductor.move_to(Stage::Closing)
+}
+
+fn closing(context: &mut Context, _now: Instant) -> ControlFlow<()> {
+    if !context.world.children.all_settled(Role::Target) {
+        return ControlFlow::Continue(());
+    }
+    let text = match &context.world.conductor.job {
+        Job::Run(plan) => {
+            let summary = context.world.summary((**plan).clone(), context.world.conductor.begun);
+            report::summary(&summary)
+        }
+        Job::Serve(config, _) => context.world.served(config),
+    };
+    context.world.printer.result(text);
+    context.world.conductor.move_to(Stage::Printing)
+}
+
+fn printing(context: &mut Context, now: Instant) -> ControlFlow<()> {
+    if !context.world.conductor.printed {
+        return ControlFlow::Continue(());
+    }
+    for role in [Role::Worker, Role::Target] {
+        tell(context, role, &Command::Release);
+    }
+    context.world.conductor.move_to(Stage::Leaving(now + LEAVE_WITHIN))
+}
+
+fn leaving(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlow<()> {
+    let over = context.world.children.all_gone() || now > deadline;
+    if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// The first signal ends the run with a drain, the second without one.
+fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
+    let conductor = &mut context.world.conductor;
+    let fresh = conductor.signals.len() - conductor.obeyed;
+    conductor.obeyed = conductor.signals.len();
+    let (first, Job::Run(plan)) = (conductor.obeyed == fresh, &conductor.job) else {
+        return if conductor.signals.len() > 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    };
+    if fresh > 0 {
+        let drain = if first && fresh == 1 { plan.config.grace } else { Duration::ZERO };
+        conductor.stopped.get_or_insert(now);
+        conductor.kill_at = Some(now + drain + LAST_WORDS_WITHIN + drain / 4);
+        if conductor.stage == Stage::Printing {
+            conductor.printed = true;
+        }
+        tell(context, Role::Worker, &Command::Stop { drain_nanos: drain.as_nanos() as u64 });
+    }
+    let conductor = &context.world.conductor;
+    if conductor.kill_at.is_some_and(|at| now > at) && !context.world.children.all_settled(Role::Worker) {
+        context.world.children.kill_all();
+        context.world.conductor.kill_at = None;
+    }
+    ControlFlow::Continue(())
+}
+
+fn show_progress(world: &mut World, now: Instant) {
+    let Job::Run(plan) = &world.conductor.job else { return };
+    let loading = matches!(world.conductor.stage, Stage::Opening | Stage::Running);
+    if now < world.conductor.next_view || !loading {
+        return;
+    }
+    let every = match world.printer.view {
+        View::Live => LIVE_EVERY,
+        View::Lines => plan.config.progress,
+    };
+    let first = world.conductor.next_view == world.conductor.begun;
+    world.conductor.next_view = now + every;
+    if first && world.printer.view == View::Lines {
+        return;
+    }
+    let phase = world.conductor.phase(now);
+    let elapsed = now.since(world.conductor.start());
+    let line = world.conductor.view.line(&world.fold, phase, elapsed, now);
+    world.printer.progress(line);
+}
+
+impl Conductor {
+    fn phase(&self, now: Instant) -> Phase {
+        let Job::Run(plan) = &self.job else { return Phase::Measurement };
+        let Some(load) = self.load.filter(|load| now >= *load) else { return Phase::Open };
+        let measure = load + plan.config.warmup;
+        let end = plan.config.duration.map_or(Instant::FAR_FUTURE, |d| measure + d);
+        if self.stopped.is_some() || now >= end {
+            Phase::Drain
+        } else if now < measure {
+            Phase::WarmUp
+        } else {
+            Phase::Measurement
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The supervisor: starts the children, watches their pipes, conducts the run, never makes load.
+//!
+//! ```text
+//! spawn ─▶ all ready ─▶ Start ─▶ all opened ─▶ Load ─▶ workers' finals ─▶ targets' finals
+//!                                                            ─▶ summary printed ─▶ Release ─▶ reaped
+//! ```
+//!
+//! One dispatch loop watches the report pipes, the control pipes, a signal descriptor and the
+//! printer; what may block is the printer's. Start at [`run`] and [`serve`]; [`conductor`] decides
+//! what comes next, [`slot::State`] is the state of each child.
+
+mod children;
+mod conductor;
+mod printer;
+mod reap;
+pub mod slot;
+mod spawn;
+
+pub use reap::Exit;
+pub use spawn::Role;
+
+use crate::child::usage;
+use crate::config::ServeConfig;
+use crate::exit::ExitCode;
+use crate::fold::Fold;
+use crate::plan::Plan;
+use crate::report;
+use crate::shares;
+use crate::summary::{Summary, SupervisorUse};
+use crate::verdict::{self, Verdict};
+use children::Children;
+use conductor::{Conductor, Failure};
+use dispatch::{
+    BoxedContext, Callback, DispatchVars, Handler, Instant, Pipe, Signal, Signals, iterate,
+};
+use printer::Printer;
+use spawn::Executable;
+use stats::Histogram;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tcpsocket::{Acceptor, SocketError};
+use wire::Command;
+
+/// The longest wait of the loop: deadlines are looked at this often.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Why a run could not begin, or not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// The system refused something that every run needs.
+    #[error("{what}: {error}")]
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The embedded target cannot listen.
+    #[error("cannot listen at {0}: {1}; choose another address or port")]
+    Listen(SocketAddr, SocketError),
+    /// A child could not begin, or the target cannot be reached.
+    #[error("{0}")]
+    Run(Failure),
+}
+
+impl SupervisorError {
+    /// The exit code that belongs to it.
+    pub const fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::System { .. } => ExitCode::Internal,
+            Self::Listen(..) => ExitCode::Refused,
+            Self::Run(failure) => failure.exit_code(),
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> SupervisorError {
+    move |error| SupervisorError::System { what, error }
+}
+
+/// What the loop's handlers share.
+pub(crate) struct World {
+    pub(crate) children: Children,
+    pub(crate) fold: Fold,
+    pub(crate) conductor: Conductor,
+    pub(crate) printer: Printer,
+    loop_gap: Histogram,
+}
+
+type Context = BoxedContext<World>;
+
+/// Conducts `plan` to its end and prints the summary.
+///
+/// # Errors
+/// What kept it from beginning. All children are gone then.
+pub fn run(mut plan: Plan) -> Result<ExitCode, SupervisorError> {
+    let begun = Instant::now();
+    let signals = signals()?;
+    let reserved = reserve(&mut plan)?;
+    let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
+    let spawned = start_children(&mut children, &plan);
+    let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
+    let conductor = Conductor::for_run(plan.clone(), begun);
+    let mut context = context(children, conductor, printer, printed, signals)?;
+    spawned?;
+    let outcome = conduct(&mut context);
+    drop(reserved);
+    finish(context, outcome, |world| {
+        let summary = world.summary(plan, begun);
+        verdict::exit_code(&summary, &Verdict::of(&summary))
+    })
+}
+
+/// Runs the embedded target alone until a signal, and prints what it saw.
+///
+/// # Errors
+/// What kept it from beginning.
+pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
+    let begun = Instant::now();
+    let signals = signals()?;
+    let mut listen = config.embedded.listen;
+    let reserved = Acceptor::reserve(listen).map_err(|e| SupervisorError::Listen(listen, e))?;
+    listen = bound(&reserved, listen)?;
+    let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
+    let procs = config.embedded.procs.unwrap_or(1);
+    for slot in 0..procs {
+        let share = shares::of_server(&config, listen, slot);
+        spawn(&mut children, Role::Target, slot, Command::Serve(share))?;
+    }
+    let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
+    let conductor = Conductor::for_serving(config, listen, begun);
+    let mut context = context(children, conductor, printer, printed, signals)?;
+    let outcome = conduct(&mut context);
+    drop(reserved);
+    finish(context, outcome, |world| match world.children.deaths().next() {
+        Some(_) => ExitCode::Invalid,
+        None => ExitCode::Success,
+    })
+}
+
+/// Holds the embedded target's port from before the first child: its processes share it.
+fn reserve(plan: &mut Plan) -> Result<Option<std::os::fd::OwnedFd>, SupervisorError> {
+    if plan.targets == 0 {
+        return Ok(None);
+    }
+    let listen = plan.config.embedded.listen;
+    let reserved = Acceptor::reserve(listen).map_err(|e| SupervisorError::Listen(listen, e))?;
+    plan.peer = bound(&reserved, listen)?;
+    Ok(Some(reserved))
+}
+
+fn bound(
+    reserved: &std::os::fd::OwnedFd,
+    asked: SocketAddr,
+) -> Result<SocketAddr, SupervisorError> {
+    let port = std::net::TcpListener::from(reserved.try_clone().map_err(system("descriptor"))?)
+        .local_addr()
+        .map_err(system("reserved port"))?
+        .port();
+    Ok(SocketAddr::new(asked.ip(), port))
+}
+
+/// Blocks the signals that are for the supervisor; children and threads inherit that, so it comes
+/// before the first of them.
+fn signals() -> Result<Signals, SupervisorError> {
+    let ours = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD];
+    Signals::new(&ours).map_err(system("signals"))
+}
+
+fn start_children(children: &mut Children, plan: &Plan) -> Result<(), SupervisorError> {
+    for slot in 0..plan.targets {
+        spawn(children, Role::Target, slot, Command::Serve(shares::of_target(plan, slot)))?;
+    }
+    for slot in 0..plan.config.procs {
+        spawn(children, Role::Worker, slot, Command::Work(shares::of_worker(plan, slot)))?;
+    }
+    Ok(())
+}
+
+fn spawn(
+    children: &mut Children,
+    role: Role,
+    slot: u32,
+    share: Command,
+) -> Result<(), SupervisorError> {
+    children.spawn(role, slot, &share).map_err(system("cannot start a process"))
+}
+
+fn context(
+    children: Children,
+    conductor: Conductor,
+    printer: Printer,
+    printed: Pipe,
+    signals: Signals,
+) -> Result<Context, SupervisorError> {
+    let world = World {
+        children,
+        fold: Fold::default(),
+        conductor,
+        printer,
+        loop_gap: Histogram::default(),
+    };
+    let mut context = Context::new(world).map_err(system("event loop"))?;
+    watch(&mut context, printed, signals).map_err(system("event loop"))?;
+    Ok(context)
+}
+
+/// Puts signals, pipes and the printer into the loop.
+fn watch(context: &mut Context, printed: Pipe, signals: Signals) -> io::Result<()> {
+    context.insert(Handler::boxed(signals, |signals: &mut Signals, context, _event| {
+        while let Some(signal) = signals.next_signal()? {
+            signalled(context, signal);
+        }
+        Ok(())
+    }))?;
+    context.insert(Handler::boxed(printed, |printed: &mut Pipe, context, _event| {
+        if printed.read(&mut [0; 16])? == Some(0) {
+            context.world.conductor.printed();
+        }
+        Ok(())
+    }))?;
+    children::watch_pipes(context)
+}
+
+fn signalled(context: &mut Context, signal: Signal) {
+    if signal == Signal::SIGCHLD {
+        let World { children, conductor, .. } = &mut context.world;
+        children.reap(conductor.now());
+    } else {
+        context.world.conductor.signalled(signal);
+    }
+}
+
+/// Iterates until the conductor is done.
+fn conduct(context: &mut Context) -> Result<(), SupervisorError> {
+    let mut vars = DispatchVars::new(());
+    vars.timeout = Some(TICK);
+    vars.after_dispatch = Callback::new(|context: &mut Context, _vars| {
+        let flow = conductor::turn(context);
+        let gap = Instant::now().nanos_since(context.now());
+        context.world.loop_gap.record(gap);
+        flow
+    });
+    iterate(context, &mut vars).map_err(system("event loop"))
+}
+
+fn finish(
+    context: Context,
+    outcome: Result<(), SupervisorError>,
+    code: impl FnOnce(&World) -> ExitCode,
+) -> Result<ExitCode, SupervisorError> {
+    let mut world = context.world;
+    world.children.end_all();
+    outcome?;
+    match world.conductor.failure() {
+        Some(failure) => Err(SupervisorError::Run(failure)),
+        None => Ok(code(&world)),
+    }
+}
+
+impl World {
+    /// The run as it stands now.
+    pub(crate) fn summary(&self, plan: Plan, begun: Instant) -> Summary {
+        Summary {
+            plan,
+            fold: self.fold.clone(),
+            children: self.children.records(&self.fold, self.conductor.start()),
+            opened: self.children.opened(),
+            phase_seconds: self.conductor.phase_seconds(&self.fold),
+            signal: self.conductor.signal(),
+            faults: self.children.faults().to_vec(),
+            supervisor: SupervisorUse {
+                cpu_micros: usage::cpu_micros(),
+                rss_peak_bytes: usage::rss_peak_bytes(),
+                loop_gap: self.loop_gap.clone(),
+                elapsed: Instant::now().since(begun),
+            },
+        }
+    }
+
+    /// What the target saw, when it was served alone.
+    pub(crate) fn served(&self, config: &ServeConfig) -> String {
+        report::served(&self.fold, &self.children.deaths().collect::<Vec<_>>(), config.format)
+    }
+}
