@@ -176,7 +176,12 @@ mod tests {
                 let (who, sent) = reports[*index];
                 fold.take(who, &interval(0, sent, sent), Instant::from_nanos(1)).unwrap();
             }
-            (fold.counters(), fold.gauges(), fold.peak_live(), fold.histogram(Latency::FromDue).encode())
+            (
+                fold.counters(),
+                fold.gauges(),
+                fold.peak_live(),
+                fold.histogram(Latency::FromDue).encode(),
+            )
         };
         assert_eq!(fold(&[0, 1, 2]), fold(&[2, 0, 1]));
         assert_eq!(fold(&[0, 1, 2]).2, 15);

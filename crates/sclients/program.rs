@@ -1,14 +1,14 @@
 //! What the program does with its words: it joins the rooms, and turns each error into one line and
 //! one exit code.
 
-use crate::child::{self, Adopted};
+use crate::child;
 use crate::config::{
     self, ChildArguments, ChildRole, Config, ConfigError, Format, Invocation, ServeConfig,
 };
 use crate::consent;
 use crate::doctor;
 use crate::exit::ExitCode;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Finding, Level, Plan};
 use crate::supervisor;
 use crate::{target, worker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -64,19 +64,32 @@ fn run(config: Config) -> ExitCode {
         Err(code) => return code,
     };
     if plan.refusals().next().is_some() {
-        plan.refusals().for_each(|finding| drop(complain(&finding.text, ExitCode::Refused)));
-        return ExitCode::Refused;
+        return refused(plan.refusals());
     }
-    if plan.config.target.is_some() && plan.config.protocol() == config::Protocol::Http {
-        if let Err(error) = worker::request(&crate::shares::of_worker(&plan, 0)) {
-            return complain(&error, ExitCode::Usage);
-        }
+    let http = plan.config.protocol() == config::Protocol::Http;
+    if http && let Err(error) = worker::request(&crate::shares::of_worker(&plan, 0)) {
+        return complain(&error, ExitCode::Usage);
     }
     ended(supervisor::run(plan))
 }
 
+/// Says what does not fit, a line each.
+fn refused<'a>(findings: impl Iterator<Item = &'a Finding>) -> ExitCode {
+    for finding in findings {
+        complain(&finding.text, ExitCode::Refused);
+    }
+    ExitCode::Refused
+}
+
 fn serve(config: ServeConfig) -> ExitCode {
     raise_file_limit();
+    let procs = config.embedded.procs.unwrap_or(1);
+    let findings =
+        plan::serve_findings(procs, config.conns.into(), &plan::ProcessLimits::current());
+    let refusals: Vec<&Finding> = findings.iter().filter(|f| f.level == Level::Refuse).collect();
+    if !refusals.is_empty() {
+        return refused(refusals.into_iter());
+    }
     ended(supervisor::serve(config))
 }
 
@@ -109,9 +122,10 @@ fn be_child(arguments: &ChildArguments) -> ExitCode {
         ChildRole::Target => target::run(&mut adopted).map_err(|error| error.to_string()),
     };
     let Err(why) = result else { return ExitCode::Success };
-    adopted.map_or_else(|| drop(complain(&why, ExitCode::Internal)), |pipes: Adopted| {
-        pipes.give_up(&why);
-    });
+    match adopted {
+        Some(pipes) => pipes.give_up(&why),
+        None => return complain(&why, ExitCode::Internal),
+    }
     ExitCode::Internal
 }
 

@@ -1,6 +1,6 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child.
 
-use crate::config::{Config, Load, Protocol, ServeConfig};
+use crate::config::{Config, Embedded, Load, Protocol, ServeConfig};
 use crate::plan::{Plan, share_of};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use wire::{LoadKind, ProtocolKind, SourceRange, TargetShare, WorkerShare};
 /// The part of worker `slot`.
 pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
     let config = &plan.config;
-    let protocol = protocol(config);
+    let protocol = config.protocol();
     WorkerShare {
         slot,
         workers: config.procs,
@@ -50,42 +50,40 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
 
 /// The part of process `slot` of the embedded target.
 pub fn of_target(plan: &Plan, slot: u32) -> TargetShare {
-    let embedded = &plan.config.embedded;
+    let connections = plan.connections / u64::from(plan.targets.max(1));
     TargetShare {
-        slot,
         seed: !plan.seed_of(slot),
-        listen: plan.peer,
-        protocol: kind(embedded.protocol),
-        body_bytes: embedded.body_bytes,
-        delay_nanos: nanos(embedded.delay),
-        service_nanos: embedded.service.map_or(0, |service| nanos(service.mean)),
-        service_exponential: embedded.service.is_some_and(|service| service.exponential),
-        connections: u32::try_from(plan.connections / u64::from(plan.targets.max(1))).unwrap_or(0),
+        connections: u32::try_from(connections).unwrap_or(u32::MAX),
         interval_nanos: nanos(plan.config.interval),
-        cpu: None,
+        ..target(&plan.config.embedded, plan.peer, slot)
     }
 }
 
 /// The part of process `slot` of a target that serves alone.
 pub fn of_server(config: &ServeConfig, listen: SocketAddr, slot: u32) -> TargetShare {
-    let embedded = &config.embedded;
+    TargetShare {
+        seed: config.seed.wrapping_add(u64::from(slot)),
+        connections: config.conns,
+        interval_nanos: nanos(config.interval),
+        cpu: config.cpus.get(slot as usize % config.cpus.len().max(1)).copied(),
+        ..target(&config.embedded, listen, slot)
+    }
+}
+
+fn target(embedded: &Embedded, listen: SocketAddr, slot: u32) -> TargetShare {
     TargetShare {
         slot,
-        seed: config.seed.wrapping_add(u64::from(slot)),
         listen,
         protocol: kind(embedded.protocol),
         body_bytes: embedded.body_bytes,
         delay_nanos: nanos(embedded.delay),
         service_nanos: embedded.service.map_or(0, |service| nanos(service.mean)),
         service_exponential: embedded.service.is_some_and(|service| service.exponential),
-        connections: config.conns,
-        interval_nanos: nanos(config.interval),
-        cpu: config.cpus.get(slot as usize % config.cpus.len().max(1)).copied(),
+        seed: 0,
+        connections: 0,
+        interval_nanos: 0,
+        cpu: None,
     }
-}
-
-fn protocol(config: &Config) -> Protocol {
-    config.target.as_ref().map_or(config.embedded.protocol, |target| target.protocol)
 }
 
 const fn kind(protocol: Protocol) -> ProtocolKind {

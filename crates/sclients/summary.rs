@@ -150,4 +150,3 @@ impl Summary {
         (connections > 0).then(|| bytes as f64 / connections as f64)
     }
 }
-

@@ -48,6 +48,7 @@ pub struct Adopted {
 /// # Errors
 /// The supervisor is gone.
 pub fn adopt(supervisor: i32, control: RawFd, report: RawFd) -> Result<Adopted, ChildError> {
+    prctl::set_name(c"sclients").map_err(io::Error::from)?;
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)?;
     if getppid().as_raw() != supervisor {
         return Err(ChildError::Orphan(supervisor));

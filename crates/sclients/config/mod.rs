@@ -1,8 +1,28 @@
 //! What the user typed, checked into numbers: `Options` → [`Config`].
 //!
 //! This room reads no limits of the host and decides nothing about who does how much; that is
-//! `plan`. Start at [`Config`].
+//! `plan`. Start at [`invocation`] and [`Config`]; every option is one entry in `cli.rs`.
 
+mod check;
+mod cli;
+mod error;
+mod file;
+mod invocation;
+mod list;
+mod mistake;
+mod pages;
+mod quantity;
+mod quoted;
+mod regular;
+mod target;
+
+pub use cli::{ChildArguments, ChildRole};
+pub use error::ConfigError;
+pub use invocation::{Invocation, invocation};
+pub use pages::{completions, man_page};
+pub use target::resolve;
+
+use clap::ValueEnum;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -75,6 +95,34 @@ pub struct Config {
     pub color: Color,
 }
 
+impl Config {
+    /// The protocol of the run: TARGET's, or the embedded target's.
+    pub fn protocol(&self) -> Protocol {
+        self.target.as_ref().map_or(self.embedded.protocol, |target| target.protocol)
+    }
+}
+
+/// The embedded target alone, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// What to serve, where, in how many processes.
+    pub embedded: Embedded,
+    /// Connections that each process should expect.
+    pub conns: u32,
+    /// What standard output gets.
+    pub format: Format,
+    /// Time between progress lines where there is no terminal.
+    pub progress: Duration,
+    /// Whether to colour.
+    pub color: Color,
+    /// Processors to pin processes to, process i to the i-th (modulo); empty pins none.
+    pub cpus: Vec<u32>,
+    /// Time between reports of a process.
+    pub interval: Duration,
+    /// Seed of the service times; drawn.
+    pub seed: u64,
+}
+
 /// A load model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
@@ -85,7 +133,7 @@ pub enum Load {
 }
 
 /// A protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http,
@@ -146,7 +194,7 @@ pub struct Service {
 }
 
 /// What standard output gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For a person.
     Text,
@@ -155,7 +203,7 @@ pub enum Format {
 }
 
 /// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,

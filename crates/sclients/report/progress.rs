@@ -35,7 +35,8 @@ impl Progress {
             ),
         };
         let p99 = fold.histogram(Latency::FromDue).quantile(0.99);
-        let p99 = p99.map_or_else(String::new, |nanos| format!(" · p99 {}", duration(nanos as f64)));
+        let p99 =
+            p99.map_or_else(String::new, |nanos| format!(" · p99 {}", duration(nanos as f64)));
         let failed = counters.requests_failed() + counters.connections_failed();
         *self = Self { at: now, completed, established };
         format!(

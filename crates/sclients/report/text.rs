@@ -90,10 +90,13 @@ fn connections(page: &mut Page, summary: &Summary) {
     let counters = summary.counters();
     let of = |counter| grouped(counters.of(counter));
     let (planned, peak) = (grouped(summary.plan.connections), summary.fold.peak_live());
-    let opened = summary.open_seconds().map_or_else(String::new, |seconds| {
-        format!(", opened in {}", duration(seconds * 1e9))
-    });
-    page.line("connections", &format!("{} live at once of {planned} planned{opened}", grouped(peak)));
+    let opened = summary
+        .open_seconds()
+        .map_or_else(String::new, |seconds| format!(", opened in {}", duration(seconds * 1e9)));
+    page.line(
+        "connections",
+        &format!("{} live at once of {planned} planned{opened}", grouped(peak)),
+    );
     page.line(
         "",
         &format!(
@@ -109,7 +112,10 @@ fn connections(page: &mut Page, summary: &Summary) {
     let lost = summary.lost();
     if lost.connections + lost.requests > 0 {
         let (connections, requests) = (grouped(lost.connections), grouped(lost.requests));
-        page.line("lost", &format!("{connections} connections and {requests} requests with their workers"));
+        page.line(
+            "lost",
+            &format!("{connections} connections and {requests} requests with their workers"),
+        );
     }
 }
 
@@ -259,7 +265,10 @@ fn generator(page: &mut Page, summary: &Summary) {
     page.line("generator", &facts.join(" · "));
     let own = &summary.supervisor;
     let share = own.cpu_micros as f64 / own.elapsed.as_micros().max(1) as f64 * 100.0;
-    page.line("supervisor", &format!("{share:.1} % of one core, {} resident", bytes(own.rss_peak_bytes)));
+    page.line(
+        "supervisor",
+        &format!("{share:.1} % of one core, {} resident", bytes(own.rss_peak_bytes)),
+    );
     page.line("seed", &summary.plan.config.seed.to_string());
 }
 

@@ -11,7 +11,7 @@ use crate::fold::Fold;
 use crate::plan::Plan;
 use crate::report;
 use dispatch::{Instant, Signal};
-use stats::{Counter, Outcome, Phase};
+use stats::{Outcome, Phase};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -218,7 +218,9 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
 
 fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let World { children, conductor, .. } = &mut context.world;
-    if !(children.all_are(Role::Target, State::Ready) && children.all_are(Role::Worker, State::Ready)) {
+    if !(children.all_are(Role::Target, State::Ready)
+        && children.all_are(Role::Worker, State::Ready))
+    {
         if now > conductor.begun + READY_WITHIN {
             return conductor.fail(Failure::NotReady);
         }
@@ -229,7 +231,8 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     if let Job::Serve(config, listen) = &conductor.job {
         let procs = config.embedded.procs.unwrap_or(1);
         let processes = if procs == 1 { "process" } else { "processes" };
-        context.world.printer.note(format!("listening at {listen} ({procs} {processes})"));
+        let note = format!("listening at {listen} ({procs} {processes})");
+        context.world.printer.note(note);
         tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
         return context.world.conductor.move_to(Stage::Running);
     }
@@ -319,7 +322,11 @@ fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let fresh = conductor.signals.len() - conductor.obeyed;
     conductor.obeyed = conductor.signals.len();
     let (first, Job::Run(plan)) = (conductor.obeyed == fresh, &conductor.job) else {
-        return if conductor.signals.len() > 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        return if conductor.signals.len() > 1 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        };
     };
     if fresh > 0 {
         let drain = if first && fresh == 1 { plan.config.grace } else { Duration::ZERO };
@@ -331,7 +338,9 @@ fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
         tell(context, Role::Worker, &Command::Stop { drain_nanos: drain.as_nanos() as u64 });
     }
     let conductor = &context.world.conductor;
-    if conductor.kill_at.is_some_and(|at| now > at) && !context.world.children.all_settled(Role::Worker) {
+    if conductor.kill_at.is_some_and(|at| now > at)
+        && !context.world.children.all_settled(Role::Worker)
+    {
         context.world.children.kill_all();
         context.world.conductor.kill_at = None;
     }

@@ -80,11 +80,11 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> SupervisorError {
 }
 
 /// What the loop's handlers share.
-pub(crate) struct World {
-    pub(crate) children: Children,
-    pub(crate) fold: Fold,
-    pub(crate) conductor: Conductor,
-    pub(crate) printer: Printer,
+struct World {
+    children: Children,
+    fold: Fold,
+    conductor: Conductor,
+    printer: Printer,
     loop_gap: Histogram,
 }
 
@@ -173,7 +173,12 @@ fn start_children(children: &mut Children, plan: &Plan) -> Result<(), Supervisor
         spawn(children, Role::Target, slot, Command::Serve(shares::of_target(plan, slot)))?;
     }
     for slot in 0..plan.config.procs {
-        spawn(children, Role::Worker, slot, Command::Work(shares::of_worker(plan, slot)))?;
+        spawn(
+            children,
+            Role::Worker,
+            slot,
+            Command::Work(Box::new(shares::of_worker(plan, slot))),
+        )?;
     }
     Ok(())
 }
@@ -208,18 +213,24 @@ fn context(
 
 /// Puts signals, pipes and the printer into the loop.
 fn watch(context: &mut Context, printed: Pipe, signals: Signals) -> io::Result<()> {
-    context.insert(Handler::boxed(signals, |signals: &mut Signals, context, _event| {
-        while let Some(signal) = signals.next_signal()? {
-            signalled(context, signal);
-        }
-        Ok(())
-    }))?;
-    context.insert(Handler::boxed(printed, |printed: &mut Pipe, context, _event| {
-        if printed.read(&mut [0; 16])? == Some(0) {
-            context.world.conductor.printed();
-        }
-        Ok(())
-    }))?;
+    context.insert(Handler::boxed(
+        signals,
+        |signals: &mut Signals, context: &mut Context, _event| {
+            while let Some(signal) = signals.next_signal()? {
+                signalled(context, signal);
+            }
+            Ok(())
+        },
+    ))?;
+    context.insert(Handler::boxed(
+        printed,
+        |printed: &mut Pipe, context: &mut Context, _event| {
+            if printed.read(&mut [0; 16])? == Some(0) {
+                context.world.conductor.printed();
+            }
+            Ok(())
+        },
+    ))?;
     children::watch_pipes(context)
 }
 
@@ -261,7 +272,7 @@ fn finish(
 
 impl World {
     /// The run as it stands now.
-    pub(crate) fn summary(&self, plan: Plan, begun: Instant) -> Summary {
+    fn summary(&self, plan: Plan, begun: Instant) -> Summary {
         Summary {
             plan,
             fold: self.fold.clone(),
@@ -280,7 +291,7 @@ impl World {
     }
 
     /// What the target saw, when it was served alone.
-    pub(crate) fn served(&self, config: &ServeConfig) -> String {
+    fn served(&self, config: &ServeConfig) -> String {
         report::served(&self.fold, &self.children.deaths().collect::<Vec<_>>(), config.format)
     }
 }

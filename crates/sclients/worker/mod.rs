@@ -60,7 +60,7 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     let sources = (!share.sources.is_empty()).then(|| sources(&share));
     let connections = share.connections as usize;
     let machine = machines(&share)?;
-    let mut context = servicemodel::context(Load::new(share, machine), sources, connections)?;
+    let mut context = servicemodel::context(Load::new(*share, machine), sources, connections)?;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     context.world.model.settle();
     child::report(&mut context, Report::Ready { listening: None });

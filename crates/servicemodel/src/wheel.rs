@@ -6,6 +6,7 @@
 //! fires too early for it, it arms again.
 
 use dispatch::Instant;
+use std::time::Duration;
 
 /// Nanoseconds per tick; an entry fires at the first tick at or after its deadline.
 const TICK_NANOS: u64 = 1_000_000;
@@ -17,20 +18,22 @@ const NONE: u32 = u32::MAX;
 struct Entry {
     next: u32,
     previous: u32,
-    /// 0 when the entry is not armed.
-    tick: u64,
+    /// Ticks since the wheel was made, at most 49 days; 0 when the entry is not armed.
+    tick: u32,
 }
 
 const UNARMED: Entry = Entry { next: NONE, previous: NONE, tick: 0 };
 
-/// The wheel. Memory: 24 bytes per entry ever used.
+/// The wheel. Memory: 12 bytes per entry ever used.
 #[derive(Debug)]
 pub struct Wheel {
     heads: Box<[u32]>,
     occupied: Box<[u64]>,
     entries: Vec<Entry>,
+    /// Where tick 0 is.
+    origin: Instant,
     /// The last tick that was fired.
-    current: u64,
+    current: u32,
 }
 
 impl Wheel {
@@ -40,8 +43,19 @@ impl Wheel {
             heads: vec![NONE; TICKS].into(),
             occupied: vec![0; TICKS / 64].into(),
             entries: Vec::new(),
-            current: now.as_nanos() / TICK_NANOS,
+            origin: now,
+            current: 0,
         }
+    }
+
+    /// The first tick that is not before `instant`.
+    fn tick_at(&self, instant: Instant) -> u32 {
+        let ticks = instant.nanos_since(self.origin).div_ceil(TICK_NANOS);
+        u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+
+    fn instant_of(&self, tick: u32) -> Instant {
+        self.origin + Duration::from_nanos(u64::from(tick) * TICK_NANOS)
     }
 
     /// Makes room for entries 0 to `entries` - 1.
@@ -55,16 +69,16 @@ impl Wheel {
         if entry >= self.entries.len() {
             self.entries.resize(entry + 1, UNARMED);
         }
-        let tick = deadline.as_nanos().div_ceil(TICK_NANOS).max(self.current + 1);
+        let tick = self.tick_at(deadline).max(self.current.saturating_add(1));
         let armed = self.entries[entry].tick;
         if armed != 0 && armed <= tick {
-            return Instant::from_nanos(armed.saturating_mul(TICK_NANOS));
+            return self.instant_of(armed);
         }
         if armed != 0 {
             self.unlink(entry);
         }
         self.link(entry, tick);
-        Instant::from_nanos(tick.saturating_mul(TICK_NANOS))
+        self.instant_of(tick)
     }
 
     /// When the next entry may fire; it may turn out to be a round or more further ahead.
@@ -72,19 +86,20 @@ impl Wheel {
         let from = slot(self.current + 1);
         let ahead = self.distance_to_occupied(from);
         ahead.map_or(Instant::FAR_FUTURE, |ahead| {
-            Instant::from_nanos((self.current + 1 + ahead as u64) * TICK_NANOS)
+            self.instant_of(self.current.saturating_add(1 + ahead as u32))
         })
     }
 
     /// Moves to `now` and puts the entries that fired into `fired`; they are unarmed.
     pub fn advance(&mut self, now: Instant, fired: &mut Vec<u32>) {
-        let target = now.as_nanos() / TICK_NANOS;
+        let passed = now.nanos_since(self.origin) / TICK_NANOS;
+        let target = u32::try_from(passed).unwrap_or(u32::MAX);
         while self.current < target {
             let Some(ahead) = self.distance_to_occupied(slot(self.current + 1)) else {
                 self.current = target;
                 return;
             };
-            let next = self.current + 1 + ahead as u64;
+            let next = self.current.saturating_add(1 + ahead as u32);
             self.current = next.min(target);
             if next <= target {
                 self.fire(slot(next), target, fired);
@@ -92,7 +107,7 @@ impl Wheel {
         }
     }
 
-    fn fire(&mut self, slot: usize, target: u64, fired: &mut Vec<u32>) {
+    fn fire(&mut self, slot: usize, target: u32, fired: &mut Vec<u32>) {
         let mut entry = self.heads[slot];
         while entry != NONE {
             let Entry { next, tick, .. } = self.entries[entry as usize];
@@ -104,7 +119,7 @@ impl Wheel {
         }
     }
 
-    fn link(&mut self, entry: usize, tick: u64) {
+    fn link(&mut self, entry: usize, tick: u32) {
         let slot = slot(tick);
         let head = self.heads[slot];
         self.entries[entry] = Entry { next: head, previous: NONE, tick };
@@ -149,8 +164,8 @@ impl Wheel {
     }
 }
 
-const fn slot(tick: u64) -> usize {
-    (tick % TICKS as u64) as usize
+const fn slot(tick: u32) -> usize {
+    tick as usize % TICKS
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Command {
     /// To a worker: its part of the plan.
-    Work(WorkerShare),
+    Work(Box<WorkerShare>),
     /// To a target: what to serve.
     Serve(TargetShare),
     /// All are ready: begin at this instant of `CLOCK_MONOTONIC`, in nanoseconds.

@@ -1,0 +1,208 @@
+//! Options → [`Config`]: what they mean together, and what was left to us.
+
+use super::cli::{EmbeddedOptions, RequestOptions, RunOptions, ServeOptions};
+use super::error::ConfigError;
+use super::list::{SOURCES_MAX, Source};
+use super::{Config, Embedded, Load, Protocol, ServeConfig, regular};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Length of measurement where neither it nor a number of requests is given.
+const DURATION: Duration = Duration::from_secs(10);
+/// Time between reports of a process that serves alone.
+const SERVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of an echo message, and of the embedded target's answer.
+const SMALL_BYTES: u64 = 64;
+/// The largest request body. A share must fit a frame of 64 MiB (`wire`) with its headers and sources.
+const BODY_BYTES_MAX: u64 = 60 << 20;
+/// The type of a body that has none, as curl sends it.
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// The run that `options` ask for.
+///
+/// # Errors
+/// Options that contradict each other, or a body that cannot be read.
+pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
+    let protocol = protocol(&options);
+    check_embedded(&options)?;
+    check_load(&options)?;
+    check_protocol(&options.request, protocol)?;
+    let RunOptions { target, config: _, load, connect, request, embedded, output } = options;
+    let body = body(&request.data)?;
+    Ok(Config {
+        procs: load.procs,
+        conns: load.conns,
+        load: load.load,
+        duration: load.duration.or(load.requests.is_none().then_some(DURATION)),
+        requests: load.requests,
+        warmup: load.warmup,
+        think: load.think,
+        timeout: request.timeout,
+        connect_timeout: connect.connect_timeout,
+        open_timeout: connect.open_timeout,
+        drain: load.drain.unwrap_or(request.timeout),
+        grace: load.grace,
+        interval: output.interval,
+        connect_rate: connect.connect_rate,
+        max_connecting: connect.max_connecting,
+        heartbeat: load.heartbeat,
+        reopen: !connect.no_reopen,
+        seed: load.seed.unwrap_or_else(drawn_seed),
+        sources: sources(connect.source)?,
+        target,
+        resolve: connect.resolve,
+        authorized: load.authorized,
+        method: method(&request),
+        headers: headers(&request),
+        body,
+        message_bytes: usize::try_from(request.message_bytes.unwrap_or(SMALL_BYTES))
+            .unwrap_or(usize::MAX),
+        expected_statuses: request.expect_status,
+        embedded: embedded_target(&embedded),
+        cpus: load.cpus,
+        format: output.format,
+        progress: output.progress,
+        color: output.color,
+    })
+}
+
+/// The server that `options` ask for.
+pub fn serve(options: ServeOptions) -> ServeConfig {
+    ServeConfig {
+        embedded: Embedded {
+            procs: Some(options.procs),
+            listen: options.listen,
+            protocol: options.protocol,
+            body_bytes: options.body_bytes,
+            delay: options.delay,
+            service: options.service,
+        },
+        conns: options.conns,
+        format: options.format,
+        progress: options.progress,
+        color: options.color,
+        cpus: options.cpus,
+        interval: SERVE_INTERVAL,
+        seed: drawn_seed(),
+    }
+}
+
+fn protocol(options: &RunOptions) -> Protocol {
+    let embedded = options.embedded.target_protocol.unwrap_or(Protocol::Http);
+    options.target.as_ref().map_or(embedded, |target| target.protocol)
+}
+
+/// The embedded target's options have no place beside a TARGET.
+fn check_embedded(options: &RunOptions) -> Result<(), ConfigError> {
+    let embedded = &options.embedded;
+    let given = [
+        ("--target-procs", embedded.target_procs.is_some()),
+        ("--target-body-bytes", embedded.target_body_bytes.is_some()),
+        ("--target-delay", embedded.target_delay.is_some()),
+        ("--target-service", embedded.target_service.is_some()),
+        ("--target-listen", embedded.target_listen.is_some()),
+        ("--target-protocol", embedded.target_protocol.is_some()),
+    ];
+    match first(&given).filter(|_| options.target.is_some()) {
+        Some(option) => Err(ConfigError::Conflict { option, with: "a TARGET" }),
+        None => Ok(()),
+    }
+}
+
+fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
+    let (load, connect) = (&options.load, &options.connect);
+    if load.load == Load::Hold {
+        let with = "--load hold";
+        let option = load.requests.map(|_| "--requests");
+        return option.map_or(Ok(()), |option| Err(ConfigError::Conflict { option, with }));
+    }
+    let given = [("--heartbeat", load.heartbeat.is_some()), ("--no-reopen", connect.no_reopen)];
+    let needs = "--load hold";
+    first(&given).map_or(Ok(()), |option| Err(ConfigError::Needs { option, needs }))
+}
+
+fn check_protocol(request: &RequestOptions, protocol: Protocol) -> Result<(), ConfigError> {
+    let (given, needs) = match protocol {
+        Protocol::Http => (
+            vec![("--message-bytes", request.message_bytes.is_some())],
+            "a tcp:// target or --target-protocol echo",
+        ),
+        Protocol::Echo => (
+            vec![
+                ("-X/--request", request.request.is_some()),
+                ("-H/--header", !request.header.is_empty()),
+                ("-d/--data", !request.data.is_empty()),
+            ],
+            "an http target",
+        ),
+    };
+    first(&given).map_or(Ok(()), |option| Err(ConfigError::Needs { option, needs }))
+}
+
+fn first(given: &[(&'static str, bool)]) -> Option<&'static str> {
+    given.iter().find(|(_, given)| *given).map(|(option, _)| *option)
+}
+
+fn embedded_target(options: &EmbeddedOptions) -> Embedded {
+    let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    Embedded {
+        procs: options.target_procs,
+        listen: options.target_listen.unwrap_or(any_port),
+        protocol: options.target_protocol.unwrap_or(Protocol::Http),
+        body_bytes: options.target_body_bytes.unwrap_or(SMALL_BYTES),
+        delay: options.target_delay.unwrap_or_default(),
+        service: options.target_service,
+    }
+}
+
+fn sources(given: Vec<Source>) -> Result<Vec<IpAddr>, ConfigError> {
+    let count = given.iter().map(|source| source.0.len()).sum();
+    if count > SOURCES_MAX {
+        return Err(ConfigError::Sources { count, max: SOURCES_MAX });
+    }
+    Ok(given.into_iter().flat_map(|source| source.0).collect())
+}
+
+fn method(request: &RequestOptions) -> String {
+    let implied = if request.data.is_empty() { "GET" } else { "POST" };
+    request.request.clone().unwrap_or_else(|| implied.to_owned())
+}
+
+/// The user's headers, and the form type where `--data` comes without a type, as with curl.
+fn headers(request: &RequestOptions) -> Vec<(String, String)> {
+    let mut headers = request.header.clone();
+    let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(FORM.0));
+    if !request.data.is_empty() && !typed {
+        headers.push((FORM.0.into(), FORM.1.into()));
+    }
+    headers
+}
+
+/// The parts of `--data`, joined by `&` as curl does; `@file` is a file's bytes as they are.
+fn body(data: &[String]) -> Result<Vec<u8>, ConfigError> {
+    let mut body = Vec::new();
+    for (index, part) in data.iter().enumerate() {
+        if index > 0 {
+            body.push(b'&');
+        }
+        match part.strip_prefix('@') {
+            Some(path) => {
+                let bytes = regular::read(Path::new(path), BODY_BYTES_MAX);
+                body.extend(bytes.map_err(ConfigError::Data)?);
+            }
+            None => body.extend_from_slice(part.as_bytes()),
+        }
+        let bytes = body.len() as u64;
+        if bytes > BODY_BYTES_MAX {
+            return Err(ConfigError::Body { bytes, bytes_max: BODY_BYTES_MAX });
+        }
+    }
+    Ok(body)
+}
+
+/// A seed that differs from run to run; it needs no quality beyond that.
+fn drawn_seed() -> u64 {
+    RandomState::new().hash_one((SystemTime::now(), std::process::id()))
+}

@@ -1,0 +1,377 @@
+//! The command line, described once: each option is one entry here. Help, man page, completions and
+//! the keys of `--config` all come from this description.
+//!
+//! What options mean together is decided in `check`.
+
+use super::list::{self, CPUS_MAX, Source};
+use super::quantity::{self, QuantityError, count, duration, pause, size, span};
+use super::{Color, Format, Load, Protocol, Resolve, Service, Target, target};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error;
+
+/// The most processes of a kind.
+const PROCS_MAX: u64 = 1_024;
+/// The most connections of a process.
+const CONNS_MAX: u64 = 1_000_000;
+/// The most requests of a run.
+const REQUESTS_MAX: u64 = 1_000_000_000_000;
+/// The most connection attempts per second.
+const RATE_MAX: u64 = 100_000_000;
+/// The largest echo message.
+const MESSAGE_BYTES_MAX: u64 = 16 << 20;
+/// The largest body of an answer.
+const BODY_BYTES_MAX: u64 = 1 << 40;
+
+const EXAMPLES: &str = "\
+Examples:
+  sclients --procs 32 --conns 10000                      320,000 connections to an embedded target
+  sclients --load hold --conns 19k --duration 60s        open and keep them
+  sclients --conns 500 http://127.0.0.1:8080/path        load a server on this host
+  sclients -X PUT -H 'Accept: */*' -d @body.json http://[::1]:8080/
+  sclients --procs 2 --conns 5 --authorized example.org http://example.org/
+  sclients serve --listen 127.0.0.1:8080 --service 2ms,exp
+  sclients doctor --procs 32 --conns 10000               would that fit this host?
+
+Numbers take 10k and 10_000, durations 250ms and 1m30s, sizes 64 and 1MiB.
+A target that is not on this host must be named again with --authorized.
+
+Exit codes: 0 done, 1 internal, 2 usage, 3 does not fit this host, 4 not as expected, 5 incomplete,
+6 target not authorised, 130 interrupted, 143 terminated.";
+
+/// What the user typed, each value by itself in order.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "sclients",
+    bin_name = "sclients",
+    version,
+    about = "A multiprocess extreme-load simulator whose numbers equal what the server saw",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true,
+    max_term_width = 100
+)]
+pub struct Options {
+    /// Options of the default command.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// Another command.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands beside the default one.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the embedded target alone, until a signal
+    #[command(args_override_self = true)]
+    Serve(Box<ServeOptions>),
+    /// Compare the limits of this host with a run, without running it
+    #[command(args_override_self = true)]
+    Doctor(Box<RunOptions>),
+    /// Print a completion script
+    #[command(hide = true)]
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
+    /// What the supervisor starts
+    #[command(name = "__child", hide = true)]
+    Child(ChildArguments),
+}
+
+/// The words that a child gets from its supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct ChildArguments {
+    /// What the child is for
+    #[arg(long)]
+    pub role: ChildRole,
+    /// Its slot
+    #[arg(long)]
+    pub slot: u32,
+    /// The supervisor's process
+    #[arg(long)]
+    pub supervisor: i32,
+    /// Descriptor of the control pipe
+    #[arg(long)]
+    pub control: RawFd,
+    /// Descriptor of the report pipe
+    #[arg(long)]
+    pub report: RawFd,
+}
+
+/// What a child is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChildRole {
+    /// It makes load.
+    Worker,
+    /// It serves.
+    Target,
+}
+
+/// Options of a run.
+#[derive(Clone, Debug, Args)]
+pub struct RunOptions {
+    /// http://host[:port]/path or tcp://host:port; none is an embedded target
+    #[arg(value_name = "TARGET", value_parser = target::parse)]
+    pub target: Option<Target>,
+    /// Read options from a TOML file; its keys are the long names, the command line wins
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How much, and how long.
+    #[command(flatten)]
+    pub load: LoadOptions,
+    /// Connections.
+    #[command(flatten)]
+    pub connect: ConnectOptions,
+    /// Requests.
+    #[command(flatten)]
+    pub request: RequestOptions,
+    /// The embedded target.
+    #[command(flatten)]
+    pub embedded: EmbeddedOptions,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// How much, and how long.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadOptions {
+    /// Worker processes
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<u32>(1, PROCS_MAX))]
+    pub procs: u32,
+    /// Connections per worker
+    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<u32>(1, CONNS_MAX))]
+    pub conns: u32,
+    /// Send as answers come (closed), or open and keep connections (hold)
+    #[arg(long, value_name = "MODEL", default_value = "closed", value_parser = load_parser())]
+    pub load: Load,
+    /// Length of the measurement [default: 10s, none with --requests]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub duration: Option<Duration>,
+    /// End after so many requests, in total
+    #[arg(long, value_name = "N", value_parser = count::<u64>(1, REQUESTS_MAX))]
+    pub requests: Option<u64>,
+    /// Load before the measurement
+    #[arg(long, value_name = "T", default_value = "0s", value_parser = pause)]
+    pub warmup: Duration,
+    /// Pause of a connection after an answer
+    #[arg(long, value_name = "T", default_value = "0s", value_parser = pause)]
+    pub think: Duration,
+    /// Hold: a request on each connection so often
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub heartbeat: Option<Duration>,
+    /// Longest wait for outstanding answers at the end [default: --timeout]
+    #[arg(long, value_name = "T", value_parser = pause)]
+    pub drain: Option<Duration>,
+    /// The same after a signal
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = pause)]
+    pub grace: Duration,
+    /// Seed of all that is drawn; repeats a run [default: drawn and printed]
+    #[arg(long, value_name = "N", value_parser = count::<u64>(0, u64::MAX))]
+    pub seed: Option<u64>,
+    /// Pin worker i to the i-th of these processors
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = count::<u32>(0, CPUS_MAX - 1))]
+    pub cpus: Vec<u32>,
+    /// A host that you may load though it is not this one, as in TARGET: at most 10 connections,
+    /// 10 requests/s, 10s
+    #[arg(long, value_name = "HOST", value_parser = list::host)]
+    pub authorized: Vec<String>,
+}
+
+/// Connections.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub struct ConnectOptions {
+    /// Longest wait for a connection
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = span)]
+    pub connect_timeout: Duration,
+    /// Longest wait for all connections
+    #[arg(long, value_name = "T", default_value = "60s", value_parser = span)]
+    pub open_timeout: Duration,
+    /// Connection attempts per second, in total [default: unlimited]
+    #[arg(long, value_name = "R", value_parser = count::<u64>(1, RATE_MAX))]
+    pub connect_rate: Option<u64>,
+    /// Attempts pending at one time, per worker
+    #[arg(long, value_name = "N", default_value = "256", value_parser = count::<u32>(1, CONNS_MAX))]
+    pub max_connecting: u32,
+    /// Hold: leave a connection closed that ends
+    #[arg(long)]
+    pub no_reopen: bool,
+    /// Source addresses or CIDR blocks, comma separated [default: chosen on loopback]
+    #[arg(long, value_name = "ADDR|CIDR", value_delimiter = ',', value_parser = list::source)]
+    pub source: Vec<Source>,
+    /// The address of a host, instead of a look-up
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = list::resolution)]
+    pub resolve: Vec<Resolve>,
+}
+
+/// Requests.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Requests")]
+pub struct RequestOptions {
+    /// HTTP method [default: GET, POST with --data]
+    #[arg(short = 'X', long, value_name = "METHOD", value_parser = list::method)]
+    pub request: Option<String>,
+    /// HTTP header; 'Name:' removes a default one
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = list::header)]
+    pub header: Vec<(String, String)>,
+    /// HTTP body, or @FILE for a file's bytes as they are; several are joined by &
+    #[arg(short = 'd', long, value_name = "DATA|@FILE", allow_hyphen_values = true)]
+    pub data: Vec<String>,
+    /// From a request's send to its last byte
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = span)]
+    pub timeout: Duration,
+    /// Statuses that count as expected, comma separated
+    #[arg(
+        long,
+        value_name = "RANGE,…",
+        default_value = "200-399",
+        value_delimiter = ',',
+        value_parser = list::statuses
+    )]
+    pub expect_status: Vec<(u16, u16)>,
+    /// Echo: bytes of a message [default: 64]
+    #[arg(long, value_name = "BYTES", value_parser = size(1, MESSAGE_BYTES_MAX))]
+    pub message_bytes: Option<u64>,
+}
+
+/// The embedded target beside a run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Embedded target")]
+pub struct EmbeddedOptions {
+    /// Its processes [default: as many as needed]
+    #[arg(long, value_name = "N", value_parser = count::<u32>(1, PROCS_MAX))]
+    pub target_procs: Option<u32>,
+    /// Bytes of an answer's body [default: 64]
+    #[arg(long, value_name = "BYTES", value_parser = size(0, BODY_BYTES_MAX))]
+    pub target_body_bytes: Option<u64>,
+    /// Each answer so much later, any number at once
+    #[arg(long, value_name = "T", value_parser = pause)]
+    pub target_delay: Option<Duration>,
+    /// One answer at a time per process, each taking so long
+    #[arg(long, value_name = "T[,exp]", value_parser = quantity::service)]
+    pub target_service: Option<Service>,
+    /// Where it listens; port 0 is any [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = list::listen)]
+    pub target_listen: Option<SocketAddr>,
+    /// Its protocol [default: http]
+    #[arg(long, value_name = "PROTOCOL", hide_possible_values = false)]
+    pub target_protocol: Option<Protocol>,
+}
+
+/// Output of a run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputOptions {
+    /// What standard output gets
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Time between progress lines where there is no terminal
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = progress())]
+    pub progress: Duration,
+    /// When to colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Time between reports of a worker
+    #[arg(long, value_name = "T", default_value = "1s", value_parser = interval())]
+    pub interval: Duration,
+}
+
+/// Options of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 is any
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080", value_parser = list::listen)]
+    pub listen: SocketAddr,
+    /// Processes, which share the port
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<u32>(1, PROCS_MAX))]
+    pub procs: u32,
+    /// The protocol
+    #[arg(long, value_name = "PROTOCOL", default_value = "http")]
+    pub protocol: Protocol,
+    /// Bytes of an answer's body
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = size(0, BODY_BYTES_MAX))]
+    pub body_bytes: u64,
+    /// Each answer so much later, any number at once
+    #[arg(long, value_name = "T", default_value = "0s", value_parser = pause)]
+    pub delay: Duration,
+    /// One answer at a time per process, each taking so long
+    #[arg(long, value_name = "T[,exp]", value_parser = quantity::service)]
+    pub service: Option<Service>,
+    /// Connections that each process should expect
+    #[arg(long, value_name = "N", default_value = "19000", value_parser = count::<u32>(1, CONNS_MAX))]
+    pub conns: u32,
+    /// What standard output gets
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Time between progress lines where there is no terminal
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = progress())]
+    pub progress: Duration,
+    /// When to colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Pin process i to the i-th of these processors
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = count::<u32>(0, CPUS_MAX - 1))]
+    pub cpus: Vec<u32>,
+}
+
+/// The description that man page and completions are made of.
+pub fn command() -> clap::Command {
+    Options::command()
+}
+
+/// A load model that is named in the design and not yet built.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is not available yet; write closed or hold")]
+struct LoadNotYet(String);
+
+fn load_parser() -> impl TypedValueParser<Value = Load> {
+    let known = ["closed", "hold"].map(PossibleValue::new);
+    let coming = ["open", "overload"].map(|name| PossibleValue::new(name).hide(true));
+    PossibleValuesParser::new(known.into_iter().chain(coming)).try_map(|name| match name.as_str() {
+        "closed" => Ok(Load::Closed),
+        "hold" => Ok(Load::Hold),
+        _ => Err(LoadNotYet(name)),
+    })
+}
+
+fn interval() -> impl Fn(&str) -> Result<Duration, QuantityError> + Clone + Send + Sync + 'static {
+    duration(Duration::from_millis(100), Duration::from_secs(60))
+}
+
+fn progress() -> impl Fn(&str) -> Result<Duration, QuantityError> + Clone + Send + Sync + 'static {
+    duration(Duration::from_millis(100), quantity::DURATION_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_is_grouped_and_ends_with_examples() {
+        let help = command().render_help().to_string();
+        for heading in ["Load:", "Connections:", "Requests:", "Embedded target:", "Output:"] {
+            assert!(help.contains(&format!("\n{heading}\n")), "{heading}\n{help}");
+        }
+        assert!(help.contains("\nExamples:\n"));
+        for hidden in ["__child", "completions", "overload"] {
+            assert!(!help.contains(hidden), "{hidden}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! All that can be wrong with what the user typed.
+
+use super::file::FileError;
+use super::quoted::quoted;
+use super::regular::ReadError;
+use thiserror::Error;
+
+/// Why there is nothing to do. All but [`ConfigError::Display`] are one line for standard error and
+/// exit code 2.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// No mistake: the help or the version that was asked for, for standard output and exit code 0.
+    #[error("{0}")]
+    Display(String),
+    /// A word that no option, or not this option, takes.
+    #[error("{0}")]
+    Words(String),
+    /// Options that contradict each other.
+    #[error("{option} cannot be used with {with}; leave one of them out")]
+    Conflict {
+        /// One of them.
+        option: &'static str,
+        /// The other.
+        with: &'static str,
+    },
+    /// An option without the one that gives it a meaning.
+    #[error("{option} works only with {needs}; add that or leave {option} out")]
+    Needs {
+        /// The option.
+        option: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
+    /// A request body over its bound.
+    #[error("--data holds {bytes} bytes; give at most {bytes_max}")]
+    Body {
+        /// What was given.
+        bytes: u64,
+        /// The bound, inclusive.
+        bytes_max: u64,
+    },
+    /// The file of a `--data @file`.
+    #[error("--data: {0}")]
+    Data(ReadError),
+    /// All `--source` options together hold too many addresses.
+    #[error("--source holds {count} addresses in total; give at most {max}")]
+    Sources {
+        /// What was given.
+        count: usize,
+        /// The bound, inclusive.
+        max: usize,
+    },
+    /// The file of `--config`.
+    #[error("--config: {0}")]
+    File(#[from] FileError),
+    /// TARGET's host.
+    #[error(
+        "host {} has no address; check the name or give --resolve HOST:PORT:ADDR",
+        quoted(.0)
+    )]
+    NoAddress(String),
+}

@@ -1,0 +1,287 @@
+//! Numbers, durations and sizes: one parser each, for options and files alike.
+
+use super::Service;
+use super::quoted::quoted;
+use bytesize::ByteSize;
+use std::time::Duration;
+use thiserror::Error;
+
+/// The longest duration of any option, inclusive.
+pub const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The shortest duration where none at all makes no sense, inclusive.
+pub const INSTANT: Duration = Duration::from_nanos(1);
+
+/// Why a text is no quantity.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum QuantityError {
+    /// No number.
+    #[error("{} is not a number; write 10k or 10_000", quoted(.0))]
+    NotANumber(String),
+    /// A number, but not one that can be meant.
+    #[error("{} is out of range; write a number from {min} to {max}", quoted(.text))]
+    OutOfRange {
+        /// As typed.
+        text: String,
+        /// The least, inclusive.
+        min: u64,
+        /// The most, inclusive.
+        max: u64,
+    },
+    /// No duration.
+    #[error("{} is not a duration; write 250ms or 1m30s", quoted(.0))]
+    NotADuration(String),
+    /// A number where a duration belongs.
+    #[error("{quoted} has no unit; write {0}s or {0}ms", quoted = quoted(.0))]
+    NoUnit(String),
+    /// A duration below the option's least one.
+    #[error("{} is too short; write {}", quoted(.text), least(*.min))]
+    TooShort {
+        /// As typed.
+        text: String,
+        /// The least, inclusive.
+        min: Duration,
+    },
+    /// A duration above the option's longest one.
+    #[error("{} is too long; write at most {}", quoted(.text), humantime::format_duration(*.max))]
+    TooLong {
+        /// As typed.
+        text: String,
+        /// The most, inclusive.
+        max: Duration,
+    },
+    /// No size.
+    #[error("{} is not a size; write 64, 10k or 16MiB", quoted(.0))]
+    NotASize(String),
+    /// A size, but not one that can be meant.
+    #[error("{} is out of range; write a size from {min} to {max} bytes", quoted(.text))]
+    SizeOutOfRange {
+        /// As typed.
+        text: String,
+        /// The least, inclusive.
+        min: u64,
+        /// The most, inclusive.
+        max: u64,
+    },
+    /// A word other than `exp` after a service time.
+    #[error("{} is not a service time; write 2ms or 2ms,exp", quoted(.0))]
+    NotAService(String),
+}
+
+fn least(min: Duration) -> String {
+    if min == INSTANT {
+        return "more than zero, such as 10ms".into();
+    }
+    format!("at least {}", humantime::format_duration(min))
+}
+
+/// Reads a whole number such as `10000`, `10_000`, `10k` or `1M`, within inclusive bounds.
+pub fn count<T>(
+    min: u64,
+    max: u64,
+) -> impl Fn(&str) -> Result<T, QuantityError> + Clone + Send + Sync + 'static
+where
+    T: TryFrom<u64> + 'static,
+{
+    move |text| {
+        let out_of_range = || QuantityError::OutOfRange { text: text.into(), min, max };
+        let number = number(text)?.filter(|number| (min..=max).contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(out_of_range)
+    }
+}
+
+/// The number that `text` is; none where it needs more than 64 bits.
+fn number(text: &str) -> Result<Option<u64>, QuantityError> {
+    let no_number = || QuantityError::NotANumber(text.into());
+    let (digits, factor) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1_000),
+        Some(b'M') => (&text[..text.len() - 1], 1_000_000),
+        Some(b'G') => (&text[..text.len() - 1], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let grouped = digits.split('_').all(|group| !group.is_empty());
+    let plain: String = digits.chars().filter(|c| *c != '_').collect();
+    if !grouped || !plain.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(no_number());
+    }
+    // Digits alone: all that can be wrong is their number.
+    Ok(plain.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
+}
+
+/// Reads a duration such as `250ms` or `1m30s`, within inclusive bounds; `0` where zero is one.
+pub fn duration(
+    min: Duration,
+    max: Duration,
+) -> impl Fn(&str) -> Result<Duration, QuantityError> + Clone + Send + Sync + 'static {
+    move |text| {
+        let duration = any_duration(text, min.is_zero())?;
+        if duration < min {
+            return Err(QuantityError::TooShort { text: text.into(), min });
+        }
+        if duration > max {
+            return Err(QuantityError::TooLong { text: text.into(), max });
+        }
+        Ok(duration)
+    }
+}
+
+/// Reads a duration that may be zero, at most [`DURATION_MAX`].
+pub fn pause(text: &str) -> Result<Duration, QuantityError> {
+    duration(Duration::ZERO, DURATION_MAX)(text)
+}
+
+/// Reads a duration above zero, at most [`DURATION_MAX`].
+pub fn span(text: &str) -> Result<Duration, QuantityError> {
+    duration(INSTANT, DURATION_MAX)(text)
+}
+
+fn any_duration(text: &str, zero_allowed: bool) -> Result<Duration, QuantityError> {
+    if zero_allowed && text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(QuantityError::NoUnit(text.into()));
+    }
+    humantime::parse_duration(text).map_err(|_| QuantityError::NotADuration(text.into()))
+}
+
+/// Reads a number of bytes such as `64`, `10k` or `16MiB`, within inclusive bounds.
+pub fn size(
+    min: u64,
+    max: u64,
+) -> impl Fn(&str) -> Result<u64, QuantityError> + Clone + Send + Sync + 'static {
+    move |text| {
+        let bytes = match number(text) {
+            Ok(number) => number.unwrap_or(u64::MAX),
+            Err(_) => unit_size(text)?,
+        };
+        let within = (min..=max).contains(&bytes).then_some(bytes);
+        within.ok_or_else(|| QuantityError::SizeOutOfRange { text: text.into(), min, max })
+    }
+}
+
+fn unit_size(text: &str) -> Result<u64, QuantityError> {
+    let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+    let size = begins.then(|| text.parse::<ByteSize>().ok()).flatten();
+    size.map(|size| size.as_u64()).ok_or_else(|| QuantityError::NotASize(text.into()))
+}
+
+/// Reads `T[,exp]`.
+pub fn service(text: &str) -> Result<Service, QuantityError> {
+    let (time, word) = text.split_once(',').map_or((text, None), |(time, word)| (time, Some(word)));
+    if word.is_some_and(|word| word != "exp") {
+        return Err(QuantityError::NotAService(text.into()));
+    }
+    Ok(Service { mean: span(time)?, exponential: word.is_some() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_suffixes_and_underscores() {
+        let read = count::<u64>(0, u64::MAX);
+        for (text, number) in [
+            ("0", 0),
+            ("1", 1),
+            ("10k", 10_000),
+            ("10K", 10_000),
+            ("1M", 1_000_000),
+            ("2G", 2_000_000_000),
+            ("10_000", 10_000),
+            ("1_0k", 10_000),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(read(text), Ok(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_says_what_is() {
+        let read = count::<u32>(1, 1_024);
+        for text in
+            ["", "k", "10kk", "-1", "+1", "1.5", "1_", "_1", "1__0", "ten", "1 0", "１", "0x10"]
+        {
+            assert_eq!(read(text), Err(QuantityError::NotANumber(text.into())));
+        }
+        let mistake = read("10kk").unwrap_err().to_string();
+        assert_eq!(mistake, "`10kk` is not a number; write 10k or 10_000");
+        for text in ["0", "1025", "2k", "18446744073709551616", "99999999999999999999999", "99G"] {
+            let mistake = read(text).unwrap_err().to_string();
+            assert_eq!(mistake, format!("`{text}` is out of range; write a number from 1 to 1024"));
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, millis) in [
+            ("250ms", 250),
+            ("1m30s", 90_000),
+            ("1m 30s", 90_000),
+            ("10s", 10_000),
+            ("30d", 2_592_000_000),
+        ] {
+            assert_eq!(span(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(pause("0"), Ok(Duration::ZERO));
+        assert_eq!(pause("0s"), Ok(Duration::ZERO));
+        assert_eq!(span("100us"), Ok(Duration::from_micros(100)));
+    }
+
+    #[test]
+    fn what_is_no_duration_says_what_is() {
+        for (text, mistake) in [
+            ("10", "`10` has no unit; write 10s or 10ms"),
+            ("0", "`0` has no unit; write 0s or 0ms"),
+            ("0s", "`0s` is too short; write more than zero, such as 10ms"),
+            ("31d", "`31d` is too long; write at most 30days"),
+            ("", "`` is not a duration; write 250ms or 1m30s"),
+            ("-1s", "`-1s` is not a duration; write 250ms or 1m30s"),
+            ("99999999999999999999s", "is not a duration; write 250ms or 1m30s"),
+            ("soon", "`soon` is not a duration; write 250ms or 1m30s"),
+        ] {
+            let said = span(text).unwrap_err().to_string();
+            assert!(said.ends_with(mistake), "{text}: {said}");
+        }
+        let interval = duration(Duration::from_millis(100), Duration::from_secs(60));
+        let short = interval("10ms").unwrap_err().to_string();
+        assert_eq!(short, "`10ms` is too short; write at least 100ms");
+        let long = interval("61s").unwrap_err().to_string();
+        assert_eq!(long, "`61s` is too long; write at most 1m");
+    }
+
+    #[test]
+    fn sizes_take_units() {
+        let read = size(1, 16 << 20);
+        for (text, bytes) in [
+            ("1", 1),
+            ("64", 64),
+            ("10k", 10_000),
+            ("10_000", 10_000),
+            ("1KiB", 1_024),
+            ("1.5KiB", 1_536),
+            ("16MiB", 16 << 20),
+        ] {
+            assert_eq!(read(text), Ok(bytes), "{text}");
+        }
+        for (text, mistake) in [
+            ("0", "`0` is out of range; write a size from 1 to 16777216 bytes"),
+            ("17MiB", "`17MiB` is out of range; write a size from 1 to 16777216 bytes"),
+            ("big", "`big` is not a size; write 64, 10k or 16MiB"),
+            ("-1", "`-1` is not a size; write 64, 10k or 16MiB"),
+        ] {
+            assert_eq!(read(text).unwrap_err().to_string(), mistake);
+        }
+    }
+
+    #[test]
+    fn services_are_a_time_and_perhaps_exp() {
+        let two = Duration::from_millis(2);
+        assert_eq!(service("2ms"), Ok(Service { mean: two, exponential: false }));
+        assert_eq!(service("2ms,exp"), Ok(Service { mean: two, exponential: true }));
+        let mistake = service("2ms,pareto").unwrap_err().to_string();
+        assert_eq!(mistake, "`2ms,pareto` is not a service time; write 2ms or 2ms,exp");
+        assert!(service("0s").is_err());
+        assert!(service("2").unwrap_err().to_string().contains("write 2s or 2ms"));
+    }
+}
