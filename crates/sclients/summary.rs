@@ -135,10 +135,12 @@ impl Summary {
         self.fold.workers().filter_map(|part| Some(part.last_words?.cpu_micros)).sum()
     }
 
-    /// Processor time of the workers per request sent, in microseconds.
+    /// Processor time of the workers per request sent, in microseconds; that of opening is left out.
     pub fn cpu_micros_per_request(&self) -> Option<f64> {
         let sent = self.counters().of(Counter::RequestsSent);
-        (sent > 0).then(|| self.workers_cpu_micros() as f64 / sent as f64)
+        let words = self.fold.workers().filter_map(|part| part.last_words);
+        let loading: u64 = words.map(|words| words.cpu_micros.saturating_sub(words.cpu_open_micros)).sum();
+        (sent > 0).then(|| loading as f64 / sent as f64)
     }
 
     /// Resident bytes per connection of the workers, from none open to all open before any load.

@@ -206,3 +206,132 @@ fn body(data: &[String]) -> Result<Vec<u8>, ConfigError> {
 fn drawn_seed() -> u64 {
     RandomState::new().hash_one((SystemTime::now(), std::process::id()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invocation, invocation};
+    use super::*;
+
+    fn config(words: &[&str]) -> Result<Config, String> {
+        let words = ["sclients"].iter().chain(words).map(Into::into);
+        match invocation(words) {
+            Ok(Invocation::Run(config)) => Ok(*config),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_design() {
+        let config = config(&[]).unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!((config.procs, config.conns, config.load), (1, 100, Load::Closed));
+        assert_eq!((config.duration, config.requests), (Some(seconds(10)), None));
+        assert_eq!((config.warmup, config.think), (Duration::ZERO, Duration::ZERO));
+        assert_eq!((config.timeout, config.connect_timeout), (seconds(10), seconds(10)));
+        assert_eq!((config.open_timeout, config.drain), (seconds(60), seconds(10)));
+        assert_eq!((config.grace, config.interval), (seconds(5), seconds(1)));
+        assert_eq!((config.max_connecting, config.reopen), (256, true));
+        assert_eq!((config.method.as_str(), config.message_bytes), ("GET", 64));
+        assert_eq!(config.expected_statuses, [(200, 399)]);
+        assert_eq!(config.embedded.listen, ([127, 0, 0, 1], 0).into());
+        assert_eq!((config.embedded.body_bytes, config.embedded.procs), (64, None));
+        assert_eq!(config.protocol(), Protocol::Http);
+    }
+
+    #[test]
+    fn what_is_left_open_follows_from_the_rest() {
+        let counted = config(&["--requests", "10k"]).unwrap();
+        assert_eq!((counted.duration, counted.requests), (None, Some(10_000)));
+        let both = config(&["--requests", "5", "--duration", "3s"]).unwrap();
+        assert_eq!((both.duration, both.requests), (Some(Duration::from_secs(3)), Some(5)));
+        let drained = config(&["--timeout", "3s"]).unwrap();
+        assert_eq!(drained.drain, Duration::from_secs(3));
+        let own_drain = config(&["--timeout", "3s", "--drain", "0"]).unwrap();
+        assert_eq!(own_drain.drain, Duration::ZERO);
+        assert_eq!(config(&["--seed", "7"]).unwrap().seed, 7);
+        assert_ne!(config(&[]).unwrap().seed, config(&[]).unwrap().seed);
+        assert_eq!(config(&["tcp://[::1]:7"]).unwrap().protocol(), Protocol::Echo);
+    }
+
+    #[test]
+    fn lists_repeat_and_take_commas() {
+        let words =
+            ["--source", "127.0.0.2,127.0.0.3", "--source", "127.0.1.0/30", "--cpus", "0,1"];
+        let config = config(&[&words[..], &["--expect-status", "200-299,404"]].concat()).unwrap();
+        let sources: Vec<String> = config.sources.iter().map(IpAddr::to_string).collect();
+        assert_eq!(sources, ["127.0.0.2", "127.0.0.3", "127.0.1.1", "127.0.1.2"]);
+        assert_eq!(config.cpus, [0, 1]);
+        assert_eq!(config.expected_statuses, [(200, 299), (404, 404)]);
+    }
+
+    #[test]
+    fn sources_are_bounded_in_total() {
+        let mistake = config(&["--source", "127.1.0.0/16,127.2.0.0/16"]).unwrap_err();
+        assert_eq!(mistake, "--source holds 131068 addresses in total; give at most 65536");
+    }
+
+    #[test]
+    fn data_implies_post_and_is_joined_as_by_curl() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("body");
+        std::fs::write(&path, b"\x00c=3\n").unwrap();
+        let file = format!("@{}", path.display());
+        let posted = config(&["-d", "a=1", "-d", "-b", "-d", &file]).unwrap();
+        assert_eq!(
+            (posted.method.as_str(), posted.body.as_slice()),
+            ("POST", &b"a=1&-b&\x00c=3\n"[..])
+        );
+        let form = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+        assert_eq!(posted.headers, [form]);
+        let typed =
+            config(&["-XGET", "-d", "", "-H", "content-type: a/b", "-H", "Accept:"]).unwrap();
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(typed.headers, [header("content-type", "a/b"), header("Accept", "")]);
+        assert_eq!((typed.method.as_str(), typed.body.len()), ("GET", 0));
+        let missing = config(&["-d", "@/nosuch/file"]).unwrap_err();
+        assert!(missing.starts_with("--data: file `/nosuch/file` cannot be read (No such file"));
+        let folder = config(&["-d", "@/"]).unwrap_err();
+        assert_eq!(folder, "--data: `/` is not a regular file; write its content to one");
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let hold = ["--load", "hold"];
+        let echo = ["--target-protocol", "echo"];
+        for (words, mistake) in [
+            (
+                vec!["--load", "hold", "--requests", "5"],
+                "--requests cannot be used with --load hold; leave one of them out",
+            ),
+            (
+                vec!["--heartbeat", "1s"],
+                "--heartbeat works only with --load hold; add that or leave --heartbeat out",
+            ),
+            (
+                vec!["--no-reopen"],
+                "--no-reopen works only with --load hold; add that or leave --no-reopen out",
+            ),
+            (
+                vec!["--message-bytes", "64"],
+                "--message-bytes works only with a tcp:// target or --target-protocol echo; add that or leave --message-bytes out",
+            ),
+            (
+                vec!["-XGET", "tcp://[::1]:7"],
+                "-X/--request works only with an http target; add that or leave -X/--request out",
+            ),
+            (
+                vec!["--target-delay", "0s", "http://[::1]/"],
+                "--target-delay cannot be used with a TARGET; leave one of them out",
+            ),
+        ] {
+            assert_eq!(config(&words).unwrap_err(), mistake);
+        }
+        assert!(config(&[&echo[..], &["-H", "A: b"]].concat()).is_err());
+        assert!(config(&[&echo[..], &["-d", "x"]].concat()).is_err());
+        let message = config(&[&echo[..], &["--message-bytes", "1KiB"]].concat()).unwrap();
+        assert_eq!(message.message_bytes, 1_024);
+        let held = config(&[&hold[..], &["--heartbeat", "1s", "--no-reopen"]].concat()).unwrap();
+        assert_eq!((held.heartbeat, held.reopen), (Some(Duration::from_secs(1)), false));
+    }
+}

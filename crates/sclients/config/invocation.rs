@@ -96,3 +96,185 @@ fn with_file(
         _ => options.run,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ChildRole, Load, Protocol};
+    use std::time::Duration;
+
+    fn said(words: &str) -> Result<Invocation, String> {
+        let words = format!("sclients {words}");
+        invocation(words.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    }
+
+    fn config(words: &str) -> Config {
+        match said(words) {
+            Ok(Invocation::Run(config) | Invocation::Doctor(config)) => *config,
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_command_is_known() {
+        assert!(matches!(said(""), Ok(Invocation::Run(_))));
+        assert!(matches!(said("http://[::1]/"), Ok(Invocation::Run(_))));
+        assert!(matches!(said("doctor --procs 3 http://[::1]/"), Ok(Invocation::Doctor(_))));
+        assert_eq!(config("doctor --procs 3").procs, 3);
+        assert!(matches!(said("completions bash"), Ok(Invocation::Completions(Shell::Bash))));
+        assert!(matches!(said("man"), Ok(Invocation::Man)));
+        let child = "__child --role target --slot 3 --supervisor 77 --control 5 --report 6";
+        let Ok(Invocation::Child(child)) = said(child) else { panic!("no child") };
+        assert_eq!((child.role, child.slot, child.supervisor), (ChildRole::Target, 3, 77));
+        assert_eq!((child.control, child.report), (5, 6));
+    }
+
+    #[test]
+    fn serve_has_options_of_its_own() {
+        let Ok(Invocation::Serve(serve)) = said("serve") else { panic!("no serve") };
+        assert_eq!(serve.embedded.listen, ([127, 0, 0, 1], 8_080).into());
+        assert_eq!((serve.conns, serve.embedded.procs), (19_000, Some(1)));
+        let words =
+            "serve --listen 0.0.0.0:0 --procs 2 --protocol echo --service 2ms,exp --cpus 0,1";
+        let Ok(Invocation::Serve(serve)) = said(words) else { panic!("no serve") };
+        assert_eq!((serve.embedded.procs, serve.embedded.protocol), (Some(2), Protocol::Echo));
+        assert!(serve.embedded.service.unwrap().exponential);
+        assert_eq!(serve.cpus, [0, 1]);
+        assert!(said("serve --load hold").is_err());
+    }
+
+    #[test]
+    fn the_later_occurrence_wins() {
+        assert_eq!(config("--procs 2 --procs 3").procs, 3);
+        assert_eq!(config("doctor --procs 2 --procs 3").procs, 3);
+        assert!(!config("--load hold --no-reopen --no-reopen").reopen);
+        let Ok(Invocation::Serve(serve)) = said("serve --conns 2 --conns 3") else { panic!() };
+        assert_eq!(serve.conns, 3);
+    }
+
+    #[test]
+    fn every_mistake_is_one_line_with_value_and_remedy() {
+        for (words, mistake) in [
+            (
+                "--conn 5",
+                "unexpected argument '--conn'; a similar one exists: '--conns'; try --help",
+            ),
+            ("--zzzzz", "unexpected argument '--zzzzz'; try --help"),
+            ("--connect-rate 10kk", "--connect-rate `10kk` is not a number; write 10k or 10_000"),
+            ("--procs 0", "--procs `0` is out of range; write a number from 1 to 1024"),
+            ("--conns 2M", "--conns `2M` is out of range; write a number from 1 to 1000000"),
+            ("--duration 10", "--duration `10` has no unit; write 10s or 10ms"),
+            ("--interval 1ms", "--interval `1ms` is too short; write at least 100ms"),
+            ("--load open", "--load `open` is not available yet; write closed or hold"),
+            ("--load overload", "--load `overload` is not available yet; write closed or hold"),
+            ("--load opne", "--load `opne` is not known; write closed or hold"),
+            ("--format xml", "--format `xml` is not known; write text or json"),
+            ("--format", "--format has no value; write text or json"),
+            ("--procs", "--procs has no value; give one or leave it out"),
+            ("https://a/", "TARGET https is not available yet; use http://a/"),
+            ("a:80", "TARGET `a:80` has no scheme; write http://a:80"),
+            ("-H Accept", "--header `Accept` is not a header; write 'Name: value'"),
+            (
+                "serve --listen 80",
+                "--listen `80` is not ADDR:PORT; write 127.0.0.1:8080 or [::1]:8080",
+            ),
+            ("doctor --zzzzz", "unexpected argument '--zzzzz'; try --help"),
+        ] {
+            assert_eq!(said(words).unwrap_err(), mistake);
+        }
+        for words in ["http://a/ http://b/", "--procs 3 doctor", "completions", "completions dos"] {
+            let mistake = said(words).unwrap_err();
+            assert!(!mistake.contains('\n') && !mistake.contains("Usage"), "{words}: {mistake}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_mistakes() {
+        for words in ["--help", "-h", "--version", "help", "serve --help", "doctor -h"] {
+            let shown = invocation(format!("sclients {words}").split(' ').map(Into::into));
+            assert!(matches!(shown, Err(ConfigError::Display(_))), "{words}");
+        }
+    }
+
+    fn written(text: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.display().to_string();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_file_gives_options_and_the_command_line_wins() {
+        let text = "target = 'http://127.0.0.1:81/x'\nprocs = 4\nconns = '10k'\nload = 'hold'\n\
+                    no-reopen = true\nheader = ['A: 1', 'B: 2']\ncpus = [0, 1]\n";
+        let (_folder, path) = written(text);
+        let plain = config(&format!("--config {path}"));
+        assert_eq!((plain.procs, plain.conns, plain.load), (4, 10_000, Load::Hold));
+        assert_eq!((plain.headers.len(), plain.reopen, plain.cpus.len()), (2, false, 2));
+        assert_eq!(plain.target.unwrap().port, 81);
+        let ruled = config(&format!("--procs 5 --config {path} -H C:3 http://127.0.0.1:82/"));
+        assert_eq!((ruled.procs, ruled.conns), (5, 10_000));
+        assert_eq!(ruled.headers, [("C".to_owned(), "3".to_owned())]);
+        assert_eq!(ruled.target.unwrap().port, 82);
+        assert_eq!(config(&format!("doctor --config {path}")).procs, 4);
+        let (_folder, path) = written("no-reopen = false\nduration = false\n");
+        let off = config(&format!("--config {path}"));
+        assert_eq!((off.reopen, off.duration), (true, Some(Duration::from_secs(10))));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_meant_is_named_with_its_mistake() {
+        for (text, mistake) in [
+            ("prosc = 4", "key `prosc` is not an option; the nearest one is `procs`"),
+            (
+                "zzzzz = 4",
+                "key `zzzzz` is not an option; write long options without their dashes, see --help",
+            ),
+            ("config = 'x'", "key `config` is not an option;"),
+            ("help = true", "key `help` is not an option;"),
+            ("[load]\nprocs = 1", "key `load` cannot be a table; write a string or a number"),
+            ("procs = [1, 2]", "key `procs` cannot be an array; write one value"),
+            ("procs = true", "key `procs` cannot be true; write a string or a number"),
+            (
+                "no-reopen = 1",
+                "key `no-reopen` cannot be a string or a number; write true or false",
+            ),
+            (
+                "duration = 2026-01-01",
+                "key `duration` cannot be a date; write a string or a number",
+            ),
+            ("procs = 0", "--procs `0` is out of range; write a number from 1 to 1024"),
+            ("procs = -1", "--procs `-1` is not a number; write 10k or 10_000"),
+            ("target = 'doctor'", "TARGET `doctor` is no target"),
+            ("procs = ", "TOML parse error at line 1, column 9: "),
+        ] {
+            let (_folder, path) = written(text);
+            let said = said(&format!("--config {path}")).unwrap_err();
+            let expected = format!("--config: {path}: {mistake}");
+            assert!(said.starts_with(&expected) && !said.contains('\n'), "{said}\n{expected}");
+        }
+    }
+
+    #[test]
+    fn every_file_in_configs_loads() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let tomls: Vec<_> =
+            files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+        for path in &tomls {
+            config(&format!("--config {}", path.display()));
+        }
+        assert!(tomls.len() >= 2);
+    }
+
+    #[test]
+    fn the_main_job_and_the_million_are_as_measured() {
+        let file = |name: &str| format!("--config {}/configs/{name}", env!("CARGO_MANIFEST_DIR"));
+        let main_job = config(&file("main-job.toml"));
+        assert_eq!((main_job.procs, main_job.conns), (32, 10_000));
+        let million = config(&file("million-idle.toml"));
+        assert_eq!((million.procs, million.conns, million.load), (53, 19_000, Load::Hold));
+        assert_eq!(million.duration, Some(Duration::from_secs(60)));
+    }
+}

@@ -27,7 +27,7 @@ pub enum TargetError {
     },
     /// One word: neither a command nor a URL.
     #[error(
-        "{quoted} is neither a command (serve, doctor) nor a target; write http://{0}/ to load that host",
+        "{quoted} is no target, and a command (serve, doctor) comes first; write http://{0}/ to load that host",
         quoted = quoted(.0)
     )]
     Word(String),
@@ -254,7 +254,7 @@ mod tests {
             ("", "`` names no host; write http://host:port/path"),
             (
                 "sevre",
-                "`sevre` is neither a command (serve, doctor) nor a target; write http://sevre/ to load that host",
+                "`sevre` is no target, and a command (serve, doctor) comes first; write http://sevre/ to load that host",
             ),
             ("localhost", "`localhost` has no scheme; write http://localhost"),
             ("127.0.0.1:8080", "`127.0.0.1:8080` has no scheme; write http://127.0.0.1:8080"),

@@ -86,15 +86,16 @@ pub struct Load {
     last_answer: Instant,
     first_connect: Instant,
     last_established: Instant,
-    memory: Memory,
+    cost: Opening,
 }
 
-/// Resident bytes before and after opening.
+/// What opening cost: resident bytes before and after it, and processor time.
 #[derive(Clone, Copy, Debug, Default)]
-struct Memory {
+struct Opening {
     before_bytes: u64,
     open_bytes: u64,
     connections: u64,
+    open_cpu_micros: u64,
 }
 
 impl Load {
@@ -116,7 +117,7 @@ impl Load {
             last_answer: Instant::default(),
             first_connect: Instant::FAR_FUTURE,
             last_established: Instant::default(),
-            memory: Memory::default(),
+            cost: Opening::default(),
             machines,
             share,
         }
@@ -124,7 +125,7 @@ impl Load {
 
     /// Takes the memory that is there before any connection as the one to compare with.
     pub fn settle(&mut self) {
-        self.memory.before_bytes = usage::rss_bytes();
+        self.cost.before_bytes = usage::rss_bytes();
     }
 
     fn begin_opening(&mut self, start: Instant) {
@@ -292,10 +293,11 @@ impl Load {
         let end = if self.share.requests.is_some() { self.last_answer } else { now };
         Final {
             cpu_micros: usage::cpu_micros(),
+            cpu_open_micros: self.cost.open_cpu_micros,
             rss_peak_bytes: usage::rss_peak_bytes(),
-            rss_before_bytes: self.memory.before_bytes,
-            rss_open_bytes: self.memory.open_bytes,
-            connections_open: self.memory.connections,
+            rss_before_bytes: self.cost.before_bytes,
+            rss_open_bytes: self.cost.open_bytes,
+            connections_open: self.cost.connections,
             measured_nanos: self.schedule.measured(end.min(self.schedule.stop())).as_nanos() as u64,
         }
     }
@@ -393,8 +395,9 @@ fn opened(context: &mut Context<Load>) {
     let live = connections(context).filter(|connection| connection.established()).count();
     let load = &mut context.world.model;
     load.stage = Stage::Opened;
-    load.memory.open_bytes = usage::rss_bytes();
-    load.memory.connections = live as u64;
+    load.cost.open_bytes = usage::rss_bytes();
+    load.cost.connections = live as u64;
+    load.cost.open_cpu_micros = usage::cpu_micros();
     let any = load.last_established != Instant::default();
     let report = Report::Opened {
         first_connect_nanos: if any { load.first_connect.as_nanos() } else { 0 },

@@ -39,6 +39,8 @@ impl Message for Report {
 pub struct Final {
     /// Processor time of the process, user and system, in microseconds.
     pub cpu_micros: u64,
+    /// The part of it that went by before load began.
+    pub cpu_open_micros: u64,
     /// The largest resident set, in bytes.
     pub rss_peak_bytes: u64,
     /// The resident set before the first connection, in bytes.
