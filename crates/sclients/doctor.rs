@@ -2,7 +2,8 @@
 //!
 //! Renders a [`Plan`] and nothing else: it reads no limit and decides no exit code.
 
-use crate::plan::{Finding, Level, Plan, grouped};
+use crate::number::grouped;
+use crate::plan::{Finding, Level, Plan};
 use serde_json::{Value, json};
 use std::fmt::Write;
 

@@ -12,6 +12,7 @@ pub mod consent;
 pub mod doctor;
 pub mod exit;
 pub mod fold;
+pub mod number;
 pub mod plan;
 pub mod program;
 pub mod report;

@@ -139,7 +139,8 @@ impl Summary {
     pub fn cpu_micros_per_request(&self) -> Option<f64> {
         let sent = self.counters().of(Counter::RequestsSent);
         let words = self.fold.workers().filter_map(|part| part.last_words);
-        let loading: u64 = words.map(|words| words.cpu_micros.saturating_sub(words.cpu_open_micros)).sum();
+        let loading: u64 =
+            words.map(|words| words.cpu_micros.saturating_sub(words.cpu_open_micros)).sum();
         (sent > 0).then(|| loading as f64 / sent as f64)
     }
 

@@ -101,7 +101,7 @@ where
 
     /// The target `id`, unless it is gone or its handler is running.
     pub fn target_mut(&mut self, id: DispatchId) -> Option<&mut T> {
-        self.slots.get_mut(id)
+        self.slots.target_mut(id)
     }
 
     /// All targets that are at home, by slot.

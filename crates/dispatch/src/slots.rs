@@ -100,7 +100,7 @@ impl<T> Slots<T> {
         }
     }
 
-    pub(crate) fn get_mut(&mut self, id: DispatchId) -> Option<&mut T> {
+    pub(crate) fn target_mut(&mut self, id: DispatchId) -> Option<&mut T> {
         match self.slots.get_mut(id.slot()) {
             Some(Slot { generation, tenant: Tenant::Home(target) })
                 if *generation == id.generation =>
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(slots.free(a), Some(None));
         let b = inhabited(&mut slots, 'b');
         assert_eq!(slots.put_back(a, out), Err('a'));
-        assert_eq!(slots.get_mut(b), Some(&mut 'b'));
+        assert_eq!(slots.target_mut(b), Some(&mut 'b'));
         assert_eq!(slots.occupied(), 1);
     }
 

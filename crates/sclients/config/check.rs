@@ -115,7 +115,8 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
     let (load, connect) = (&options.load, &options.connect);
     if load.load == Load::Hold {
         let with = "--load hold";
-        let option = load.requests.map(|_| "--requests");
+        let given = [("--requests", load.requests.is_some()), ("--think", !load.think.is_zero())];
+        let option = first(&given);
         return option.map_or(Ok(()), |option| Err(ConfigError::Conflict { option, with }));
     }
     let given = [("--heartbeat", load.heartbeat.is_some()), ("--no-reopen", connect.no_reopen)];

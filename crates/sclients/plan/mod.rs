@@ -14,7 +14,6 @@ pub mod sources;
 
 pub use host::{Host, ProcessLimits};
 pub use resolve::{plan, planned, serve_findings};
-pub use rules::grouped;
 
 use crate::config::Config;
 use rand_xoshiro::SplitMix64;

@@ -6,6 +6,7 @@
 
 use super::sources::{self, Ports, Shortage};
 use super::{Finding, Level};
+use crate::number::grouped;
 use crate::plan::{Host, ProcessLimits};
 use crate::target::BACKLOG;
 use std::io;
@@ -429,19 +430,6 @@ pub fn processors(demand: &Demand, cpus: usize) -> Finding {
         "processors",
         format!("{fact}: fine for held connections, latency includes their queueing"),
     )
-}
-
-/// `n` with thousands separated by commas.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn counted(n: u64, one: &str, many: &str) -> String {

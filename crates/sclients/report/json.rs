@@ -3,6 +3,7 @@
 use crate::config::Load;
 use crate::summary::{ChildRecord, Summary};
 use crate::verdict::Verdict;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stats::{Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase};
 
@@ -158,26 +159,40 @@ fn throughput(summary: &Summary, counters: &Counters) -> Value {
 fn latencies(summary: &Summary) -> Value {
     let all = [Latency::FromDue, Latency::FromSend, Latency::Connect, Latency::SchedLag];
     let pair = |latency: &Latency| {
-        (latency.name().to_owned(), distribution(summary.fold.histogram(*latency)))
+        (latency.name().to_owned(), json!(distribution(summary.fold.histogram(*latency))))
     };
     Value::Object(all.iter().map(pair).collect())
 }
 
-/// A distribution in microseconds.
-fn distribution(histogram: &Histogram) -> Value {
+/// A distribution in microseconds; of nothing there are no values.
+#[derive(Serialize)]
+struct Distribution {
+    count: u64,
+    mean: Option<f64>,
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p99: Option<f64>,
+    p999: Option<f64>,
+    p9999: Option<f64>,
+    max: Option<f64>,
+    /// Values over the highest that is told apart.
+    overflow: u64,
+}
+
+fn distribution(histogram: &Histogram) -> Distribution {
     let micros = |nanos: u64| nanos as f64 / 1e3;
     let at = |quantile| histogram.quantile(quantile).map(micros);
-    json!({
-        "count": histogram.count(),
-        "mean": histogram.mean().map(|nanos| nanos / 1e3),
-        "p50": at(0.5),
-        "p90": at(0.9),
-        "p99": at(0.99),
-        "p999": at(0.999),
-        "p9999": at(0.9999),
-        "max": histogram.max().map(micros),
-        "overflow": histogram.overflow(),
-    })
+    Distribution {
+        count: histogram.count(),
+        mean: histogram.mean().map(|nanos| nanos / 1e3),
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        p9999: at(0.9999),
+        max: histogram.max().map(micros),
+        overflow: histogram.overflow(),
+    }
 }
 
 fn classes(failed: &[u64; Outcome::COUNT]) -> Value {

@@ -3,7 +3,6 @@
 //! One file per output. This room renders; every number in it is the fold's.
 
 mod json;
-mod number;
 mod progress;
 mod text;
 
@@ -11,6 +10,7 @@ pub use progress::Progress;
 
 use crate::config::Format;
 use crate::fold::Fold;
+use crate::number;
 use crate::summary::Summary;
 use crate::verdict::Verdict;
 use stats::Counter;

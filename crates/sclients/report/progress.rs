@@ -1,7 +1,7 @@
 //! One line that says how the run stands.
 
-use super::number::{duration, grouped};
 use crate::fold::Fold;
+use crate::number::{duration, grouped};
 use dispatch::Instant;
 use stats::{Counter, Latency, Phase};
 use std::time::Duration;

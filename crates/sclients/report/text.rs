@@ -1,7 +1,7 @@
 //! The summary for a person.
 
-use super::number::{bytes, duration, grouped};
 use crate::config::{Color, Load};
+use crate::number::{bytes, duration, grouped};
 use crate::plan::Level;
 use crate::summary::Summary;
 use crate::verdict::{State, Verdict};

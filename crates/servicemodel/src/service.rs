@@ -21,7 +21,7 @@ pub type Context<L> = MioContext<Target<L>, Service<L>>;
 const SKIPS_PER_ATTEMPT: u32 = 64;
 
 /// Connections woken in one turn; then what is ready is dispatched first.
-const WAKES_PER_TURN: usize = 256;
+const WAKES_PER_TURN: usize = 4096;
 
 /// What the connections of one loop share.
 pub struct Service<L: Model> {
