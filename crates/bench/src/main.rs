@@ -26,7 +26,7 @@ options:
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match program(&words) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("sclients-bench: {error}");
             ExitCode::from(2)
@@ -34,16 +34,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn program(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+/// Runs the program that the first word names; its exit code is 1 when nothing was answered.
+fn program(words: &[String]) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match words.split_first() {
         Some((name, rest)) if name == "http-processing" => {
             let summary = http_processing::run(&Arguments::parse(rest)?)?;
             print!("{summary}");
-            Ok(())
+            Ok(ExitCode::from(u8::from(summary.tally.completed() == 0)))
         }
         Some((name, _)) if name == "--help" || name == "-h" => {
             print!("{USAGE}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         Some((name, _)) => Err(format!("no program `{name}`; try --help").into()),
         None => Err("name a program; try --help".into()),

@@ -20,11 +20,8 @@ impl Progress {
         let counters = fold.counters();
         let completed = counters.of(Counter::RequestsCompleted);
         let established = counters.of(Counter::ConnectionsEstablished);
-        let seconds = now.since(self.at).as_secs_f64().max(1e-3);
-        let first = self.at == Instant::default();
-        let rate = |now: u64, then: u64| {
-            if first { 0 } else { (now.saturating_sub(then) as f64 / seconds) as u64 }
-        };
+        let since = now.since(self.at).min(elapsed).as_secs_f64().max(1e-3);
+        let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / since) as u64;
         let gauges = fold.gauges();
         let pace = match phase {
             Phase::Open => format!("opening {}/s", grouped(rate(established, self.established))),

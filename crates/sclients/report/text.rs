@@ -60,6 +60,7 @@ fn heading(page: &mut Page, summary: &Summary) {
     };
     let target = match (&config.target, plan.targets) {
         (Some(target), _) => format!("{}{} ({})", target.authority, target.path, plan.peer),
+        (None, 1) => format!("embedded target at {} (1 process)", plan.peer),
         (None, processes) => format!("embedded target at {} ({processes} processes)", plan.peer),
     };
     let (procs, conns) = (grouped(config.procs.into()), grouped(config.conns.into()));
@@ -71,7 +72,8 @@ fn heading(page: &mut Page, summary: &Summary) {
     while page.text.ends_with(' ') {
         page.text.pop();
     }
-    let _ = writeln!(page.text, ": {load}, {procs} workers × {conns} connections = {total}");
+    let workers = if config.procs == 1 { "worker" } else { "workers" };
+    let _ = writeln!(page.text, ": {load}, {procs} {workers} × {conns} connections = {total}");
     page.line("target", &target);
 }
 
@@ -109,6 +111,10 @@ fn connections(page: &mut Page, summary: &Summary) {
         ),
     );
     classes(page, &counters.connections_failed);
+    let unserved = summary.fold.gauges().unserved;
+    if counters.of(Counter::RequestsDue) > 0 && unserved > 0 {
+        page.line("", &format!("{} live without an answer at the end", grouped(unserved)));
+    }
     let lost = summary.lost();
     if lost.connections + lost.requests > 0 {
         let (connections, requests) = (grouped(lost.connections), grouped(lost.requests));
