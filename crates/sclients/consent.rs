@@ -23,6 +23,19 @@ pub struct Consent {
     pub request_rate_ceiling: Option<u64>,
 }
 
+impl Consent {
+    /// Holds what `config` asks for to the conditions: a host that refuses or closes is tried again
+    /// no more often than it is asked.
+    #[must_use]
+    pub fn limit(&self, mut config: Config) -> Config {
+        if let Some(ceiling) = self.request_rate_ceiling {
+            config.connect_rate =
+                Some(config.connect_rate.map_or(ceiling, |rate| rate.min(ceiling)));
+        }
+        config
+    }
+}
+
 /// Why a target is not loaded; exit code 6.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoConsent {

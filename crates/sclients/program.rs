@@ -54,7 +54,7 @@ fn planned(config: Config) -> Result<Plan, ExitCode> {
     let consent = consent::check(&config, &addresses)
         .map_err(|error| complain(&error, ExitCode::NotAuthorized))?;
     let peer: Option<SocketAddr> = addresses.first().copied();
-    Ok(plan::planned(config, peer, consent.request_rate_ceiling))
+    Ok(plan::planned(consent.limit(config), peer, consent.request_rate_ceiling))
 }
 
 fn run(config: Config) -> ExitCode {

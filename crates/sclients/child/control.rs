@@ -4,7 +4,7 @@ use super::Role;
 use crate::sys;
 use dispatch::{Event, Handler, HandlerResult, Pipe};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use servicemodel::{Context, Target};
 use std::io::{self, Read, Write};
@@ -42,8 +42,8 @@ pub struct Adopted {
 /// Takes over the pipes with these numbers, and makes sure that this process ends with its
 /// supervisor: by PR_SET_PDEATHSIG, and by looking whether the supervisor was gone before that.
 ///
-/// Signals for the supervisor stay blocked, as inherited: only it coordinates. SIGTERM ends this
-/// process.
+/// Signals for the supervisor stay blocked, as inherited: only it coordinates, also where a whole
+/// process group is told to end.
 ///
 /// # Errors
 /// The supervisor is gone.
@@ -53,9 +53,6 @@ pub fn adopt(supervisor: i32, control: RawFd, report: RawFd) -> Result<Adopted, 
     if getppid().as_raw() != supervisor {
         return Err(ChildError::Orphan(supervisor));
     }
-    let mut deadly = SigSet::empty();
-    deadly.add(Signal::SIGTERM);
-    deadly.thread_unblock().map_err(io::Error::from)?;
     let (control, report) = sys::adopt_descriptors(control, report);
     Ok(Adopted { control, report, decoder: Decoder::default() })
 }

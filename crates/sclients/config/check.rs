@@ -15,6 +15,8 @@ const DURATION: Duration = Duration::from_secs(10);
 const SERVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of an echo message, and of the embedded target's answer.
 const SMALL_BYTES: u64 = 64;
+/// Statuses that are expected where none are given.
+const STATUSES: (u16, u16) = (200, 399);
 /// The largest request body. A share must fit a frame of 64 MiB (`wire`) with its headers and sources.
 const BODY_BYTES_MAX: u64 = 60 << 20;
 /// The type of a body that has none, as curl sends it.
@@ -26,7 +28,7 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 /// Options that contradict each other, or a body that cannot be read.
 pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
     let protocol = protocol(&options);
-    check_embedded(&options)?;
+    check_embedded(&options, protocol)?;
     check_load(&options)?;
     check_protocol(&options.request, protocol)?;
     let RunOptions { target, config: _, load, connect, request, embedded, output } = options;
@@ -59,7 +61,10 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         body,
         message_bytes: usize::try_from(request.message_bytes.unwrap_or(SMALL_BYTES))
             .unwrap_or(usize::MAX),
-        expected_statuses: request.expect_status,
+        expected_statuses: match request.expect_status {
+            none if none.is_empty() => vec![STATUSES],
+            given => given,
+        },
         embedded: embedded_target(&embedded),
         cpus: load.cpus,
         format: output.format,
@@ -94,8 +99,8 @@ fn protocol(options: &RunOptions) -> Protocol {
     options.target.as_ref().map_or(embedded, |target| target.protocol)
 }
 
-/// The embedded target's options have no place beside a TARGET.
-fn check_embedded(options: &RunOptions) -> Result<(), ConfigError> {
+/// The embedded target's options have no place beside a TARGET, nor `--resolve` without one.
+fn check_embedded(options: &RunOptions, protocol: Protocol) -> Result<(), ConfigError> {
     let embedded = &options.embedded;
     let given = [
         ("--target-procs", embedded.target_procs.is_some()),
@@ -105,10 +110,18 @@ fn check_embedded(options: &RunOptions) -> Result<(), ConfigError> {
         ("--target-listen", embedded.target_listen.is_some()),
         ("--target-protocol", embedded.target_protocol.is_some()),
     ];
-    match first(&given).filter(|_| options.target.is_some()) {
-        Some(option) => Err(ConfigError::Conflict { option, with: "a TARGET" }),
-        None => Ok(()),
+    if options.target.is_some() {
+        let conflict = |option| Err(ConfigError::Conflict { option, with: "a TARGET" });
+        return first(&given).map_or(Ok(()), conflict);
     }
+    if !options.connect.resolve.is_empty() {
+        return Err(ConfigError::Needs { option: "--resolve", needs: "a TARGET" });
+    }
+    if embedded.target_body_bytes.is_some() && protocol == Protocol::Echo {
+        let (option, with) = ("--target-body-bytes", "--target-protocol echo");
+        return Err(ConfigError::Conflict { option, with });
+    }
+    Ok(())
 }
 
 fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
@@ -135,6 +148,7 @@ fn check_protocol(request: &RequestOptions, protocol: Protocol) -> Result<(), Co
                 ("-X/--request", request.request.is_some()),
                 ("-H/--header", !request.header.is_empty()),
                 ("-d/--data", !request.data.is_empty()),
+                ("--expect-status", !request.expect_status.is_empty()),
             ],
             "an http target",
         ),
@@ -203,9 +217,10 @@ fn body(data: &[String]) -> Result<Vec<u8>, ConfigError> {
     Ok(body)
 }
 
-/// A seed that differs from run to run; it needs no quality beyond that.
+/// A seed that differs from run to run; it needs no quality beyond that. 53 bits, since many readers
+/// of JSON keep no more of a number, and a rounded seed repeats no run.
 fn drawn_seed() -> u64 {
-    RandomState::new().hash_one((SystemTime::now(), std::process::id()))
+    RandomState::new().hash_one((SystemTime::now(), std::process::id())) >> 11
 }
 
 #[cfg(test)]
@@ -252,6 +267,7 @@ mod tests {
         assert_eq!(own_drain.drain, Duration::ZERO);
         assert_eq!(config(&["--seed", "7"]).unwrap().seed, 7);
         assert_ne!(config(&[]).unwrap().seed, config(&[]).unwrap().seed);
+        assert!((0..64).all(|_| config(&[]).unwrap().seed < 1 << 53));
         assert_eq!(config(&["tcp://[::1]:7"]).unwrap().protocol(), Protocol::Echo);
     }
 
@@ -320,6 +336,22 @@ mod tests {
             (
                 vec!["-XGET", "tcp://[::1]:7"],
                 "-X/--request works only with an http target; add that or leave -X/--request out",
+            ),
+            (
+                vec!["--load", "hold", "--think", "1s"],
+                "--think cannot be used with --load hold; leave one of them out",
+            ),
+            (
+                vec!["--expect-status", "200", "tcp://[::1]:7"],
+                "--expect-status works only with an http target; add that or leave --expect-status out",
+            ),
+            (
+                vec!["--target-body-bytes", "1", "--target-protocol", "echo"],
+                "--target-body-bytes cannot be used with --target-protocol echo; leave one of them out",
+            ),
+            (
+                vec!["--resolve", "a:80:127.0.0.1"],
+                "--resolve works only with a TARGET; add that or leave --resolve out",
             ),
             (
                 vec!["--target-delay", "0s", "http://[::1]/"],

@@ -83,13 +83,14 @@ pub enum Command {
     /// Print the man page
     #[command(hide = true)]
     Man,
-    /// What the supervisor starts
-    #[command(name = "__child", hide = true)]
-    Child(ChildArguments),
 }
 
-/// The words that a child gets from its supervisor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+/// The word by which the supervisor starts a child. It is no command of the description above, so
+/// that completions do not offer it.
+pub const CHILD: &str = "__child";
+
+/// The words that a child gets from its supervisor, [`CHILD`] first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Parser)]
 pub struct ChildArguments {
     /// What the child is for
     #[arg(long)]
@@ -232,11 +233,10 @@ pub struct RequestOptions {
     /// From a request's send to its last byte
     #[arg(long, value_name = "T", default_value = "10s", value_parser = span)]
     pub timeout: Duration,
-    /// Statuses that count as expected, comma separated
+    /// Statuses that count as expected, comma separated [default: 200-399]
     #[arg(
         long,
         value_name = "RANGE,…",
-        default_value = "200-399",
         value_delimiter = ',',
         value_parser = list::statuses
     )]

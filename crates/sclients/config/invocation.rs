@@ -1,16 +1,14 @@
 //! From words to what is to be done: the whole of this room in one function.
 
-use super::cli::{Command, Options, RunOptions};
+use super::cli::{CHILD, ChildArguments, Command, Options, RunOptions};
 use super::error::ConfigError;
 use super::file::{self, FileError};
 use super::{Config, ServeConfig, check, mistake};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::Path;
-
-use super::cli::ChildArguments;
 
 /// The command that is not the default one and takes the options of a run.
 const DOCTOR: &str = "doctor";
@@ -38,6 +36,10 @@ pub enum Invocation {
 /// [`ConfigError::Display`] where help or version was asked for; else the first mistake found.
 pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, ConfigError> {
     let words: Vec<OsString> = words.into_iter().collect();
+    if words.get(1).is_some_and(|word| word == CHILD) {
+        let arguments = ChildArguments::try_parse_from(&words[1..]);
+        return arguments.map(Invocation::Child).map_err(|error| mistake::of_words(&error));
+    }
     let matches = matches(&words)?;
     let options = options(&matches)?;
     Ok(match options.command {
@@ -47,7 +49,6 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Invocation::Doctor(configured(*run, &words, matches)?)
         }
         Some(Command::Serve(serve)) => Invocation::Serve(Box::new(check::serve(*serve))),
-        Some(Command::Child(arguments)) => Invocation::Child(arguments),
         Some(Command::Completions { shell }) => Invocation::Completions(shell),
         Some(Command::Man) => Invocation::Man,
     })

@@ -61,7 +61,10 @@ pub fn source(text: &str) -> Result<Source, ListError> {
         None => vec![text.parse().map_err(|_| ListError::Source(text.into()))?],
         Some((address, bits)) => block(text, address, bits)?,
     };
-    let useless = |a: &IpAddr| a.is_unspecified() || a.is_multicast() || is_broadcast(a);
+    // A mapped address would be taken for one of the other family.
+    let useless = |a: &IpAddr| {
+        a.is_unspecified() || a.is_multicast() || is_broadcast(a) || a.to_canonical() != *a
+    };
     if addresses.iter().any(useless) {
         return Err(ListError::NoSource(text.into()));
     }
@@ -206,7 +209,8 @@ mod tests {
         for text in ["127.0.0.0/8", "::1/64", "0.0.0.0/0"] {
             assert_eq!(source(text), Err(ListError::Block(text.into())));
         }
-        for text in ["0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "ff02::1"] {
+        for text in ["0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "ff02::1", "::ffff:127.0.0.1"]
+        {
             assert_eq!(source(text), Err(ListError::NoSource(text.into())));
         }
         let mistake = source("127.0.0.0/8").unwrap_err().to_string();

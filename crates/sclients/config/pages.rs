@@ -31,6 +31,7 @@ mod tests {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = String::from_utf8(completions(shell)).unwrap();
             assert!(script.contains("connect-rate"), "{shell}");
+            assert!(!script.contains("__child"), "{shell}");
         }
     }
 }

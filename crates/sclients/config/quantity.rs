@@ -1,13 +1,17 @@
 //! Numbers, durations and sizes: one parser each, for options and files alike.
 
 use super::Service;
-use super::quoted::quoted;
+use super::quoted::{quoted, shown};
 use bytesize::ByteSize;
 use std::time::Duration;
 use thiserror::Error;
 
 /// The longest duration of any option, inclusive.
 pub const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest text of a duration, and the most digits of each number in it. `humantime` panics where
+/// a sum passes the last second of `Duration` by its nanoseconds; within these no sum comes near.
+const DURATION_BYTES_MAX: usize = 64;
+const DURATION_DIGITS_MAX: usize = 9;
 /// The shortest duration where none at all makes no sense, inclusive.
 pub const INSTANT: Duration = Duration::from_nanos(1);
 
@@ -31,7 +35,7 @@ pub enum QuantityError {
     #[error("{} is not a duration; write 250ms or 1m30s", quoted(.0))]
     NotADuration(String),
     /// A number where a duration belongs.
-    #[error("{quoted} has no unit; write {0}s or {0}ms", quoted = quoted(.0))]
+    #[error("{} has no unit; write {shown}s or {shown}ms", quoted(.0), shown = shown(.0))]
     NoUnit(String),
     /// A duration below the option's least one.
     #[error("{} is too short; write {}", quoted(.text), least(*.min))]
@@ -141,7 +145,12 @@ fn any_duration(text: &str, zero_allowed: bool) -> Result<Duration, QuantityErro
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(QuantityError::NoUnit(text.into()));
     }
-    humantime::parse_duration(text).map_err(|_| QuantityError::NotADuration(text.into()))
+    let no_duration = || QuantityError::NotADuration(text.into());
+    let digits = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
+    if text.len() > DURATION_BYTES_MAX || digits > Some(DURATION_DIGITS_MAX) {
+        return Err(no_duration());
+    }
+    humantime::parse_duration(text).map_err(|_| no_duration())
 }
 
 /// Reads a number of bytes such as `64`, `10k` or `16MiB`, within inclusive bounds.
@@ -248,6 +257,15 @@ mod tests {
         assert_eq!(short, "`10ms` is too short; write at least 100ms");
         let long = interval("61s").unwrap_err().to_string();
         assert_eq!(long, "`61s` is too long; write at most 1m");
+    }
+
+    #[test]
+    fn durations_at_the_end_of_their_type_do_not_panic() {
+        for text in ["18446744073709551615s500ms500ms", "18446744073709551615s1000000000ns"] {
+            assert_eq!(pause(text), Err(QuantityError::NotADuration(text.into())));
+        }
+        assert!(pause(&"999999999y ".repeat(5)).is_err());
+        assert!(pause(&"1s".repeat(1_000)).is_err());
     }
 
     #[test]

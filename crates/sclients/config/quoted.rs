@@ -5,11 +5,16 @@ const CHARACTERS_MAX: usize = 120;
 
 /// `text` in backticks, with control characters escaped and the rest of a long text left out.
 pub fn quoted(text: &str) -> String {
+    format!("`{}`", shown(text))
+}
+
+/// The same without backticks, for the remedy that repeats it.
+pub fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(CHARACTERS_MAX).flat_map(escaped).collect();
     if text.chars().nth(CHARACTERS_MAX).is_some() {
         shown.push('…');
     }
-    format!("`{shown}`")
+    shown
 }
 
 fn escaped(character: char) -> impl Iterator<Item = char> {

@@ -4,7 +4,7 @@
 //! Nothing is decoded or normalised: the path goes out as it was typed.
 
 use super::error::ConfigError;
-use super::quoted::quoted;
+use super::quoted::{quoted, shown};
 use super::{Protocol, Resolve, Target};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use thiserror::Error;
@@ -27,15 +27,15 @@ pub enum TargetError {
     },
     /// One word: neither a command nor a URL.
     #[error(
-        "{quoted} is no target, and a command (serve, doctor) comes first; write http://{0}/ to load that host",
-        quoted = quoted(.0)
+        "{} is no target, and a command (serve, doctor) comes first; write http://{}/ to load that host",
+        quoted(.0), shown(.0)
     )]
     Word(String),
     /// No `http://` before the host.
-    #[error("{quoted} has no scheme; write http://{0}", quoted = quoted(.0))]
+    #[error("{} has no scheme; write http://{}", quoted(.0), shown(.0))]
     NoScheme(String),
     /// A scheme that will come.
-    #[error("{scheme} is not available yet; use http://{rest}")]
+    #[error("{scheme} is not available yet; use http://{}", shown(.rest))]
     NotYet {
         /// The scheme.
         scheme: String,
@@ -46,7 +46,7 @@ pub enum TargetError {
     #[error("scheme {} is not known; write http://host:port/path or tcp://host:port", quoted(.0))]
     Scheme(String),
     /// A user or a password. The message does not repeat them.
-    #[error("userinfo before `{0}` is not sent; remove it and give -H 'Authorization: …'")]
+    #[error("userinfo before {} is not sent; remove it and give -H 'Authorization: …'", quoted(.0))]
     Userinfo(String),
     /// No host.
     #[error("{} names no host; write http://host:port/path", quoted(.0))]
@@ -76,12 +76,17 @@ pub enum TargetError {
 /// # Errors
 /// The text is no URL, or one that is refused; see [`TargetError`].
 pub fn parse(text: &str) -> Result<Target, TargetError> {
+    let (authority, _) = split_authority(text.split_once("://").map_or(text, |(_, rest)| rest));
+    // First of all, since every other message repeats the text, and this is a secret.
+    if let Some((_, host)) = authority.rsplit_once('@') {
+        return Err(TargetError::Userinfo(host.into()));
+    }
     if let Some(character) = text.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(TargetError::Character { text: text.into(), character });
     }
     let (scheme, rest) = text.split_once("://").ok_or_else(|| without_scheme(text))?;
     let protocol = protocol(scheme, rest)?;
-    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (authority, tail) = split_authority(rest);
     let (host, port) = host_and_port(text, authority)?;
     let path = path(tail);
     if protocol == Protocol::Echo && path != "/" {
@@ -91,6 +96,10 @@ pub fn parse(text: &str) -> Result<Target, TargetError> {
     let port = port.or((protocol == Protocol::Http).then_some(HTTP_PORT)).ok_or_else(no_port)?;
     let authority = typed_authority(&host, port, protocol);
     Ok(Target { protocol, host, port, authority, path })
+}
+
+fn split_authority(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
 fn without_scheme(text: &str) -> TargetError {
@@ -111,17 +120,13 @@ fn protocol(scheme: &str, rest: &str) -> Result<Protocol, TargetError> {
         "http" => Ok(Protocol::Http),
         "tcp" => Ok(Protocol::Echo),
         "https" | "ws" | "wss" => {
-            let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest).into();
-            Err(TargetError::NotYet { scheme: scheme.to_ascii_lowercase(), rest })
+            Err(TargetError::NotYet { scheme: scheme.to_ascii_lowercase(), rest: rest.into() })
         }
         _ => Err(TargetError::Scheme(scheme.into())),
     }
 }
 
 fn host_and_port(text: &str, authority: &str) -> Result<(String, Option<u16>), TargetError> {
-    if let Some((_, host)) = authority.rsplit_once('@') {
-        return Err(TargetError::Userinfo(host.into()));
-    }
     if authority.starts_with('[') {
         return bracketed(authority);
     }
@@ -176,39 +181,48 @@ fn typed_authority(host: &str, port: u16, protocol: Protocol) -> String {
 }
 
 /// The addresses of `target`: by `--resolve`, else literal, else by the system's resolver. At least
-/// one, each once, in their order.
+/// one, each once, mapped IPv4 addresses as IPv4. The first is the one to connect to: where a name
+/// means this host in both families that is IPv4, which has a source address for every need, while
+/// `::1` is one.
 ///
 /// # Errors
 /// [`ConfigError::NoAddress`]: the name does not resolve.
 pub fn resolve(target: &Target, resolve: &[Resolve]) -> Result<Vec<SocketAddr>, ConfigError> {
     let given = resolve.iter().filter(|entry| is_meant(entry, target));
-    let mut addresses: Vec<SocketAddr> =
-        given.map(|entry| SocketAddr::new(entry.address, target.port)).collect();
+    let mut addresses: Vec<IpAddr> = given.map(|entry| entry.address).collect();
     if addresses.is_empty() {
         addresses = looked_up(target);
     }
+    if addresses.is_empty() {
+        return Err(ConfigError::NoAddress(target.host.clone()));
+    }
+    Ok(in_order(addresses, target.port))
+}
+
+fn in_order(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
     let mut unique: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
     for address in addresses {
+        let address = SocketAddr::new(address.to_canonical(), port);
         if !unique.contains(&address) {
             unique.push(address);
         }
     }
-    if unique.is_empty() {
-        return Err(ConfigError::NoAddress(target.host.clone()));
+    if unique.iter().all(|address| address.ip().is_loopback()) {
+        unique.sort_by_key(SocketAddr::is_ipv6);
     }
-    Ok(unique)
+    unique
 }
 
 fn is_meant(entry: &Resolve, target: &Target) -> bool {
     entry.port == target.port && entry.host.eq_ignore_ascii_case(&target.host)
 }
 
-fn looked_up(target: &Target) -> Vec<SocketAddr> {
+fn looked_up(target: &Target) -> Vec<IpAddr> {
     if let Ok(address) = target.host.parse::<IpAddr>() {
-        return vec![SocketAddr::new(address, target.port)];
+        return vec![address];
     }
     let found = (target.host.as_str(), target.port).to_socket_addrs();
-    found.map(Iterator::collect).unwrap_or_default()
+    found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -274,7 +288,6 @@ mod tests {
                 "http://u:secret@a:80/",
                 "userinfo before `a:80` is not sent; remove it and give -H 'Authorization: …'",
             ),
-            ("https://u:secret@a/", "https is not available yet; use http://a/"),
             ("http://", "`http://` names no host; write http://host:port/path"),
             ("http:///x", "`http:///x` names no host; write http://host:port/path"),
             ("http://:80/", "`http://:80/` names no host; write http://host:port/path"),
@@ -311,6 +324,42 @@ mod tests {
             assert_eq!(parse(text).unwrap_err().to_string(), mistake);
         }
         assert!(parse(&format!("http://{}/", "a".repeat(254))).is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_repeated() {
+        for text in [
+            "http://u:secret@a/",
+            "https://u:secret@a/",
+            "u:secret@a:80",
+            "http://u:sec ret@a/",
+            "u:secret@a/\u{7f}",
+        ] {
+            let mistake = parse(text).unwrap_err();
+            assert!(matches!(mistake, TargetError::Userinfo(_)), "{mistake}");
+            assert!(!mistake.to_string().contains("sec"), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_in_every_message() {
+        let long = "a".repeat(100_000);
+        for text in ["", "x.", "https://", "ftp://", "http://[", "http://a@", "tcp://", "http://a:"]
+        {
+            let mistake = parse(&format!("{text}{long}")).unwrap_err().to_string();
+            assert!(mistake.len() < 500, "{}", &mistake[..500]);
+        }
+    }
+
+    #[test]
+    fn this_host_is_ipv4_first_and_never_mapped() {
+        let order = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            in_order(addresses, 80).iter().map(SocketAddr::to_string).collect::<Vec<_>>()
+        };
+        let both = ["::1", "127.0.0.1", "::ffff:127.0.0.1"];
+        assert_eq!(order(&both), ["127.0.0.1:80", "[::1]:80"]);
+        assert_eq!(order(&["2001:db8::1", "10.0.0.1"]), ["[2001:db8::1]:80", "10.0.0.1:80"]);
     }
 
     #[test]
