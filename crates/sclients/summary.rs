@@ -4,7 +4,7 @@ use crate::fold::{Fold, Part, Who};
 use crate::plan::Plan;
 use crate::supervisor::{Exit, Role};
 use dispatch::{Instant, Signal};
-use stats::{Counter, Counters, Histogram, Phase};
+use stats::{Counter, Counters, Histogram, NotSent, Phase};
 use std::time::Duration;
 use wire::Final;
 
@@ -144,9 +144,17 @@ impl Summary {
         (sent > 0).then(|| loading as f64 / sent as f64)
     }
 
-    /// Resident bytes per connection of the workers, from none open to all open before any load.
+    /// Requests whose end nobody saw: still in flight, or never sent because the run ended.
+    pub fn censored(&self) -> u64 {
+        let in_flight = self.fold.gauges().in_flight - self.lost().requests;
+        in_flight + self.counters().not_sent[NotSent::RunEnded as usize]
+    }
+
+    /// Resident bytes per connection of the workers, from none open to all open before any load;
+    /// none where the kernel does not say.
     pub fn user_bytes_per_connection(&self) -> Option<f64> {
-        let words = || self.fold.workers().filter_map(|part| part.last_words);
+        let told = |words: &Final| words.rss_before_bytes > 0;
+        let words = || self.fold.workers().filter_map(|part| part.last_words).filter(told);
         let connections: u64 = words().map(|words| words.connections_open).sum();
         let grown = |words: Final| words.rss_open_bytes.saturating_sub(words.rss_before_bytes);
         let bytes: u64 = words().map(grown).sum();

@@ -19,7 +19,7 @@ fn server() -> (SocketAddr, Seen) {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let counted = Arc::clone(&counted);
-            thread::spawn(move || while answer(&stream.as_ref().unwrap(), &counted).is_some() {});
+            thread::spawn(move || while answer(stream.as_ref().unwrap(), &counted).is_some() {});
         }
     });
     (address, seen)

@@ -147,6 +147,12 @@ where
         self.again.push(id);
     }
 
+    /// Whether a target asked to be called again, so that the next dispatch will not wait. The
+    /// context's descriptor does not tell: a foreign loop asks here before it waits for that.
+    pub const fn turn_is_due(&self) -> bool {
+        !self.again.is_empty()
+    }
+
     fn watch(&mut self, target: &mut dyn Registered, filter: Filter) -> io::Result<()> {
         let id = target.dispatch_id().expect("the target is in this context");
         let descriptor = target.descriptor().as_raw_fd();
@@ -179,7 +185,8 @@ where
     }
 
     /// Hands `event` to the target `id`. A stale event, for a target that is gone though its slot
-    /// may be someone else's by now, finds nobody. Returns whether it was delivered.
+    /// may be someone else's by now, finds nobody; one for a target whose filter was emptied since
+    /// the batch was fetched is dropped. Returns whether it was delivered.
     fn deliver(
         &mut self,
         id: DispatchId,
@@ -188,6 +195,9 @@ where
     ) -> bool {
         let mut delivered = false;
         let result = self.with_target(id, |target, context| {
+            if !target.registration().polled && !event.called_again {
+                return Ok(());
+            }
             delivered = true;
             target.dispatch_event(context, event)
         });
@@ -277,7 +287,8 @@ where
 }
 
 /// The descriptor of the poller, to nest this context in another loop: it is readable when a
-/// dispatch would not wait.
+/// dispatch would not wait, except for a turn that a target asked for itself
+/// ([`MioContext::turn_is_due`]).
 impl<T, W> AsFd for MioContext<T, W> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()

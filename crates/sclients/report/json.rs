@@ -119,7 +119,6 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
     let of = |counter| counters.of(counter);
     let lost = summary.lost();
     let in_flight = summary.fold.gauges().in_flight - lost.requests;
-    let run_ended = counters.not_sent[NotSent::RunEnded as usize];
     json!({
         "due": of(Counter::RequestsDue),
         "not_sent": not_sent(counters),
@@ -128,7 +127,7 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "unexpected_status": of(Counter::RequestsUnexpected),
         "failed": classes(&counters.requests_failed),
         "in_flight": in_flight,
-        "censored": in_flight + run_ended,
+        "censored": summary.censored(),
         "lost": lost.requests,
         "unknown_ms": lost.unknown.as_millis() as u64,
         "interim": of(Counter::Interims),
@@ -161,7 +160,21 @@ fn latencies(summary: &Summary) -> Value {
     let pair = |latency: &Latency| {
         (latency.name().to_owned(), json!(distribution(summary.fold.histogram(*latency))))
     };
-    Value::Object(all.iter().map(pair).collect())
+    let mut object: Map<_, _> = all.iter().map(pair).collect();
+    // A connection of these load models is never waited for.
+    object.insert("blocked".to_owned(), json!(distribution(&Histogram::default())));
+    for of_requests in [Latency::FromDue, Latency::FromSend] {
+        object[of_requests.name()]["censored"] = summary.censored().into();
+        object[of_requests.name()]["lower_bound_from"] = lower_bound_from(summary).into();
+    }
+    Value::Object(object)
+}
+
+/// The quantile from which on values are lower bounds, since censored requests lie beyond them.
+fn lower_bound_from(summary: &Summary) -> Option<f64> {
+    let due = summary.counters().of(Counter::RequestsDue);
+    let censored = summary.censored();
+    (censored > 0).then(|| 1.0 - censored as f64 / due as f64)
 }
 
 /// A distribution in microseconds; of nothing there are no values.

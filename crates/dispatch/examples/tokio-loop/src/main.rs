@@ -9,7 +9,7 @@ use dispatch::{BoxedContext, DispatchContext, Handler, Instant, Pipe, Timer};
 use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -56,30 +56,32 @@ async fn iterate(
 ) -> io::Result<()> {
     // The runtime gets a name of its own for the descriptor, so that the context stays ours to use.
     let descriptor = context.as_fd().try_clone_to_owned()?;
-    let watched = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
+    let watched = AsyncFd::register_with_interest(descriptor, Interest::READABLE)?;
     loop {
         if before_dispatch(context).is_break() {
             return Ok(());
         }
-        if context.turn_is_due() {
-            // A target asked for another turn; the others of the runtime get theirs first.
-            tokio::task::yield_now().await;
-        } else {
-            // Cleared before the dispatch: what becomes ready during it is announced again, and
-            // what it leaves behind, since a dispatch hands out a bounded number, is found by the
-            // next wait, for tokio registers by edge but the poller stays readable.
-            watched.readable().await?.clear_ready();
-        }
-        dispatch_all(context)?;
+        dispatch_once(context, &watched).await?;
         if after_dispatch(context).is_break() {
             return Ok(());
         }
     }
 }
 
-/// Dispatches without waiting until nothing is ready, because the runtime hears of edges only.
-fn dispatch_all(context: &mut Context) -> io::Result<()> {
-    while context.dispatch_once(Some(Duration::ZERO), None)? > 0 && !context.turn_is_due() {}
+/// Waits as the runtime waits, then dispatches what is ready.
+async fn dispatch_once(context: &mut Context, watched: &AsyncFd<OwnedFd>) -> io::Result<()> {
+    if context.turn_is_due() {
+        // A target asked for another turn, of which the descriptor knows nothing.
+        tokio::task::yield_now().await;
+        context.dispatch_once(Some(Duration::ZERO), None)?;
+        return Ok(());
+    }
+    let mut ready = watched.readable().await?;
+    // The runtime hears of edges only, so the descriptor counts as readable until a dispatch
+    // found nothing; one dispatch hands out a bounded number.
+    if context.dispatch_once(Some(Duration::ZERO), None)? == 0 {
+        ready.clear_ready();
+    }
     Ok(())
 }
 
