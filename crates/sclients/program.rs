@@ -24,9 +24,11 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Invocation::Doctor(config)) => examine(*config),
         Ok(Invocation::Serve(config)) => serve(*config),
         Ok(Invocation::Child(arguments)) => be_child(&arguments),
-        Ok(Invocation::Completions(shell)) => print(&config::completions(shell)),
-        Ok(Invocation::Man) => print(&config::man_page()),
-        Err(ConfigError::Display(text)) => print(text.as_bytes()),
+        Ok(Invocation::Completions(shell)) => {
+            print(&String::from_utf8_lossy(&config::completions(shell)))
+        }
+        Ok(Invocation::Man) => print(&String::from_utf8_lossy(&config::man_page())),
+        Err(ConfigError::Display(text)) => print(&text),
         Err(error) => complain(&error, ExitCode::Usage),
     }
 }
@@ -37,11 +39,12 @@ fn complain(error: &dyn Display, code: ExitCode) -> ExitCode {
     code
 }
 
-/// Text on standard output; a reader that is gone is no trouble.
-fn print(text: &[u8]) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text).and_then(|()| out.flush());
-    ExitCode::Success
+/// Text on standard output.
+fn print(text: &str) -> ExitCode {
+    match supervisor::write_result(text) {
+        Ok(()) => ExitCode::Success,
+        Err(error) => complain(&format!("standard output: {error}"), ExitCode::Internal),
+    }
 }
 
 /// The plan of `config`; or the exit code, after the line that says why there is none.
@@ -104,11 +107,11 @@ fn examine(config: Config) -> ExitCode {
         Ok(plan) => plan,
         Err(code) => return code,
     };
-    match format {
-        Format::Text => print(doctor::text(&plan, color).as_bytes()),
-        Format::Json => print(format!("{:#}\n", doctor::json(&plan)).as_bytes()),
+    let printed = match format {
+        Format::Text => print(&doctor::text(&plan, color)),
+        Format::Json => print(&format!("{:#}\n", doctor::json(&plan))),
     };
-    if plan.refusals().next().is_some() { ExitCode::Refused } else { ExitCode::Success }
+    if plan.refusals().next().is_some() { ExitCode::Refused } else { printed }
 }
 
 fn be_child(arguments: &ChildArguments) -> ExitCode {

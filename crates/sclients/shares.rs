@@ -54,6 +54,10 @@ pub fn of_target(plan: &Plan, slot: u32) -> TargetShare {
     TargetShare {
         seed: !plan.seed_of(slot),
         connections: u32::try_from(connections).unwrap_or(u32::MAX),
+        message_bytes: match plan.config.embedded.protocol {
+            Protocol::Http => 0,
+            Protocol::Echo => plan.config.message_bytes as u64,
+        },
         interval_nanos: nanos(plan.config.interval),
         ..target(&plan.config.embedded, plan.peer, slot)
     }
@@ -80,6 +84,7 @@ fn target(embedded: &Embedded, listen: SocketAddr, slot: u32) -> TargetShare {
         service_nanos: embedded.service.map_or(0, |service| nanos(service.mean)),
         service_exponential: embedded.service.is_some_and(|service| service.exponential),
         seed: 0,
+        message_bytes: 0,
         connections: 0,
         interval_nanos: 0,
         cpu: None,

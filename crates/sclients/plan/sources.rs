@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Spares are at least so many pairs per worker, and at least one in [`CONNS_PER_SPARE`].
 const SPARES_MIN: u64 = 4;
 const CONNS_PER_SPARE: u64 = 50;
+/// Where there is room, so many more: a pair whose connection we closed is free again only when the
+/// peer has closed too.
+const SPARES_MORE: u64 = 1_000;
 
 /// The most loopback addresses that are chosen unasked: 1.8 thousand million connections.
 const LOOPBACK_ADDRESSES_MAX: u64 = 65_536;
@@ -115,7 +118,9 @@ pub fn slices(
         })
     });
     let mut space = Space { blocks, left: None };
-    Ok((0..procs).map(|_| space.take(pairs_per_worker(conns))).collect())
+    let room = addresses.len() as u64 * ports.count() / u64::from(procs);
+    let pairs = room.min(pairs_per_worker(conns) + SPARES_MORE).max(pairs_per_worker(conns));
+    Ok((0..procs).map(|_| space.take(pairs)).collect())
 }
 
 /// The pairs that a worker of `conns` connections gets: 2 % more than connections, at least 4.
@@ -258,7 +263,7 @@ mod tests {
             let slices = slices(&addresses(3), &ports, 19_000, 4, rotate).unwrap();
             let pairs = pairs(&slices);
             assert_eq!(slices.len(), 4);
-            assert_eq!(pairs.len() as u64, pairs_needed(19_000, 4));
+            assert!(pairs.len() as u64 >= pairs_needed(19_000, 4));
             assert_eq!(pairs.iter().collect::<HashSet<_>>().len(), pairs.len());
             assert!(pairs.iter().all(|(_, port)| (32_768..=60_999).contains(port)));
             assert!(!pairs.iter().any(|(_, port)| (40_000..=40_063).contains(port)));

@@ -111,6 +111,7 @@ pub(super) struct Conductor {
     obeyed: usize,
     kill_at: Option<Instant>,
     printed: bool,
+    unwritten: bool,
     failure: Option<Failure>,
     next_view: Instant,
     view: report::Progress,
@@ -137,6 +138,7 @@ impl Conductor {
             obeyed: 0,
             kill_at: None,
             printed: false,
+            unwritten: false,
             failure: None,
             next_view: begun,
             view: report::Progress::default(),
@@ -165,6 +167,15 @@ impl Conductor {
 
     pub(super) fn printed(&mut self) {
         self.printed = true;
+    }
+
+    /// The report could not be written: nobody has it.
+    pub(super) fn unwritten(&mut self) {
+        self.unwritten = true;
+    }
+
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.unwritten
     }
 
     pub(super) fn signalled(&mut self, signal: Signal) {

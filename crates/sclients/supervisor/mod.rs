@@ -16,6 +16,7 @@ mod reap;
 pub mod slot;
 mod spawn;
 
+pub use printer::write_result;
 pub use reap::Exit;
 pub use spawn::Role;
 
@@ -225,10 +226,16 @@ fn watch(context: &mut Context, printed: Pipe, signals: Signals) -> io::Result<(
     context.insert(Handler::boxed(
         printed,
         |printed: &mut Pipe, context: &mut Context, _event| {
-            if printed.read(&mut [0; 16])? == Some(0) {
-                context.world.conductor.printed();
+            loop {
+                match printed.read(&mut [0; 16])? {
+                    Some(0) => {
+                        context.world.conductor.printed();
+                        return Ok(());
+                    }
+                    Some(_) => context.world.conductor.unwritten(),
+                    None => return Ok(()),
+                }
             }
-            Ok(())
         },
     ))?;
     children::watch_pipes(context)
@@ -266,6 +273,7 @@ fn finish(
     outcome?;
     match world.conductor.failure() {
         Some(failure) => Err(SupervisorError::Run(failure)),
+        None if world.conductor.is_unwritten() => Ok(ExitCode::Internal),
         None => Ok(code(&world)),
     }
 }

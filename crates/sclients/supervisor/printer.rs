@@ -5,6 +5,9 @@ use dispatch::Pipe;
 use std::io::{self, IsTerminal, Write};
 use std::thread;
 
+/// What the printer's pipe carries when the result could not be written.
+const UNWRITTEN: u8 = b'!';
+
 /// Where progress goes: a live line that is written over, or a line at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -44,8 +47,11 @@ impl Printer {
         let (printed, printing) = Pipe::pair()?;
         let stale = progress_queue.clone();
         thread::Builder::new().name("printer".into()).spawn(move || {
-            print_all(&job_queue, &progress_queue, view);
-            drop(printing);
+            let mut printing = printing;
+            if let Err(error) = print_all(&job_queue, &progress_queue, view) {
+                say(&format!("sclients: the report cannot be written: {error}\n"));
+                let _ = printing.write(&[UNWRITTEN]);
+            }
         })?;
         Ok((Self { jobs, progress, stale, view }, printed))
     }
@@ -70,7 +76,7 @@ impl Printer {
     }
 }
 
-fn print_all(jobs: &Receiver<Job>, progress: &Receiver<String>, view: View) {
+fn print_all(jobs: &Receiver<Job>, progress: &Receiver<String>, view: View) -> io::Result<()> {
     let mut live = false;
     loop {
         crossbeam_channel::select_biased! {
@@ -79,11 +85,11 @@ fn print_all(jobs: &Receiver<Job>, progress: &Receiver<String>, view: View) {
                 match job {
                     Ok(Job::Note(line)) => say(&format!("{line}\n")),
                     Ok(Job::Result(text)) => return write_result(&text),
-                    Err(_) => return,
+                    Err(_) => return Ok(()),
                 }
             }
             recv(progress) -> line => {
-                let Ok(line) = line else { return };
+                let Ok(line) = line else { return Ok(()) };
                 live = view == View::Live;
                 say(&if live { format!("\r\x1b[2K{line}") } else { format!("{line}\n") });
             }
@@ -102,8 +108,15 @@ fn say(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Standard output closed by its reader is no trouble of ours: silent, the exit code stays.
-fn write_result(text: &str) {
+/// Writes text to standard output. Closed by its reader is no trouble of ours: silent, the exit code
+/// stays.
+///
+/// # Errors
+/// Anything else, such as a full disk.
+pub fn write_result(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -29,6 +29,8 @@ pub struct Serve {
     recorder: Recorder,
     machines: Machines,
     delay: Duration,
+    /// Length of an echo message; 0 where it is not known, or the protocol tells requests apart.
+    message_bytes: u64,
     service: Option<Service>,
     /// Answers that are not due yet; due instants only grow.
     later: VecDeque<(Instant, DispatchId)>,
@@ -76,6 +78,7 @@ impl Serve {
             recorder,
             machines,
             delay: Duration::from_nanos(share.delay_nanos),
+            message_bytes: share.message_bytes,
             service,
             later: VecDeque::new(),
             last_read: Instant::default(),
@@ -84,10 +87,19 @@ impl Serve {
         }
     }
 
-    /// A request was seen. What a worker calls sent is seen here, so both ledgers read alike.
-    fn seen(&mut self) {
-        self.recorder.count(Counter::RequestsDue);
-        self.recorder.count(Counter::RequestsSent);
+    /// Requests were seen. What a worker calls sent is seen here, so both ledgers read alike.
+    fn seen(&mut self, requests: u64) {
+        self.recorder.counters.count_many(Counter::RequestsDue, requests);
+        self.recorder.counters.count_many(Counter::RequestsSent, requests);
+    }
+
+    /// Echo has no requests but messages, whose length the plan knows: count the whole ones.
+    fn count_messages(&mut self, received: &mut u64, bytes: u64) {
+        *received += bytes;
+        let whole = *received / self.message_bytes;
+        *received %= self.message_bytes;
+        self.seen(whole);
+        self.recorder.counters.count_many(Counter::RequestsCompleted, whole);
     }
 
     /// A whole request came at `at`: its answer goes out now, or when it is due.
@@ -144,27 +156,34 @@ fn finish(context: &mut Context<Serve>, now: Instant) {
 
 impl Model for Serve {
     type Machine = Server;
-    type Place = ();
+    /// Bytes of an echo message that is not whole yet.
+    type Place = u64;
 
-    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<(), Instant> {
+    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         context.world.model.child.flow()?;
         release(context, now);
         let serve = &mut context.world.model;
         if serve.over {
-            return ControlFlow::Continue(serve.next_due());
+            return ControlFlow::Continue(());
         }
         if serve.quiet(now) {
             finish(context, now);
         } else if now >= serve.recorder.next_cut() {
             cut(context, now);
         }
-        let serve = &context.world.model;
-        let quiet = serve.stopping.map_or(Instant::FAR_FUTURE, |_| now + QUIET);
-        ControlFlow::Continue(serve.next_due().min(serve.recorder.next_cut()).min(quiet))
+        ControlFlow::Continue(())
     }
 
-    fn accept(&mut self) -> Option<(Server, ())> {
-        Some(((self.machines)(), ()))
+    fn next_turn(&self, now: Instant) -> Instant {
+        if self.over {
+            return self.next_due();
+        }
+        let quiet = self.stopping.map_or(Instant::FAR_FUTURE, |_| now + QUIET);
+        self.next_due().min(self.recorder.next_cut()).min(quiet)
+    }
+
+    fn accept(&mut self) -> Option<(Server, u64)> {
+        Some(((self.machines)(), 0))
     }
 
     fn connected(&mut self, _connection: &mut Connection<Self>, _now: Instant) {
@@ -175,12 +194,14 @@ impl Model for Serve {
     fn event(&mut self, connection: &mut Connection<Self>, event: ServerEvent, at: Instant) {
         match event {
             ServerEvent::Requested => {
-                self.seen();
-                self.recorder.count(Counter::RequestsCompleted);
+                if self.message_bytes == 0 {
+                    self.seen(1);
+                    self.recorder.count(Counter::RequestsCompleted);
+                }
                 self.answer(connection, at);
             }
             ServerEvent::BadRequest => {
-                self.seen();
+                self.seen(1);
                 self.recorder.counters.requests_failed[Outcome::HttpStatusLine as usize] += 1;
             }
         }
@@ -195,8 +216,11 @@ impl Model for Serve {
         });
     }
 
-    fn read(&mut self, bytes: usize) {
+    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize) {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
+        if self.message_bytes > 0 {
+            self.count_messages(&mut connection.place, bytes as u64);
+        }
         self.last_read = Instant::now();
     }
 

@@ -8,7 +8,7 @@
 use super::Machines;
 use super::classify;
 use super::pacer::Pacer;
-use super::places::Places;
+use super::places::{Opening, Places};
 use super::schedule::Schedule;
 use crate::child::{self, Child, Recorder, Role, usage};
 use dispatch::Instant;
@@ -40,18 +40,21 @@ pub struct Place {
     measured: bool,
     /// An answer came on this connection.
     answered: bool,
+    /// The place held a connection before this one.
+    again: bool,
 }
 
 impl Place {
-    /// A place whose attempt begins at `begun`, after so many in a row that brought no answer.
-    const fn new(begun: Instant, failures: u8) -> Self {
+    /// A place whose attempt begins at `begun`.
+    const fn new(begun: Instant, opening: Opening) -> Self {
         Self {
             due: begun,
             sent: begun,
-            failures,
+            failures: opening.failures,
             in_flight: false,
             measured: false,
             answered: false,
+            again: opening.again,
         }
     }
 }
@@ -86,12 +89,12 @@ pub struct Load {
     last_answer: Instant,
     first_connect: Instant,
     last_established: Instant,
-    cost: Opening,
+    cost: Cost,
 }
 
 /// What opening cost: resident bytes before and after it, and processor time.
 #[derive(Clone, Copy, Debug, Default)]
-struct Opening {
+struct Cost {
     before_bytes: u64,
     open_bytes: u64,
     connections: u64,
@@ -117,7 +120,7 @@ impl Load {
             last_answer: Instant::default(),
             first_connect: Instant::FAR_FUTURE,
             last_established: Instant::default(),
-            cost: Opening::default(),
+            cost: Cost::default(),
             machines,
             share,
         }
@@ -271,7 +274,8 @@ impl Load {
         kept && self.may_open(now)
     }
 
-    fn next_turn(&self, now: Instant) -> Instant {
+    /// When this worker has something to do again of itself.
+    fn next_deed(&self, now: Instant) -> Instant {
         let stage = match self.stage {
             Stage::Opening => self.open_deadline().min(self.schedule.stop()),
             Stage::Waiting | Stage::Opened => Instant::FAR_FUTURE,
@@ -312,12 +316,9 @@ fn open_places(context: &mut Context<Load>, now: Instant) {
         }
         let Some(opening) = load.places.open_next(now) else { return };
         load.recorder.count(Counter::ConnectionsAttempted);
-        if opening.again {
-            load.recorder.count(Counter::ConnectionsReopened);
-        }
         load.first_connect = load.first_connect.min(now);
         let begun = Instant::now();
-        let place = Place::new(begun, opening.failures);
+        let place = Place::new(begun, opening);
         let machine = (load.machines)();
         let peer = load.share.peer;
         let deadline = begun + Duration::from_nanos(load.share.connect_timeout_nanos);
@@ -335,7 +336,7 @@ impl Load {
         self.recorder.counters.connections_failed[classify::of_attempt(error) as usize] += 1;
         self.places.settled();
         if self.wants_reopening(now) {
-            self.places.reopen_later(now, place.failures);
+            self.places.reopen_later(now, Opening { failures: place.failures, again: place.again });
         }
     }
 }
@@ -420,22 +421,29 @@ impl Model for Load {
     type Machine = Client;
     type Place = Place;
 
-    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<(), Instant> {
+    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         context.world.model.child.flow()?;
         let lag = now.nanos_since(context.now());
         let load = &mut context.world.model;
         if now < load.start.min(load.schedule.stop()) {
-            return ControlFlow::Continue(load.start);
+            return ControlFlow::Continue(());
         }
         load.recorder.record(Latency::LoopLag, lag);
         cut_interval(context, now);
         open_places(context, now);
         advance(context, now);
-        ControlFlow::Continue(context.world.model.next_turn(now))
+        ControlFlow::Continue(())
+    }
+
+    fn next_turn(&self, now: Instant) -> Instant {
+        if now < self.start.min(self.schedule.stop()) { self.start } else { self.next_deed(now) }
     }
 
     fn connected(&mut self, connection: &mut Connection<Self>, now: Instant) {
         self.recorder.count(Counter::ConnectionsEstablished);
+        if connection.place.again {
+            self.recorder.count(Counter::ConnectionsReopened);
+        }
         self.recorder.record(Latency::Connect, now.nanos_since(connection.place.due));
         self.places.settled();
         self.last_established = now;
@@ -512,11 +520,11 @@ impl Model for Load {
         if place.answered {
             self.places.reopen_at_once(now);
         } else {
-            self.places.reopen_later(now, place.failures);
+            self.places.reopen_later(now, Opening { failures: place.failures, again: true });
         }
     }
 
-    fn read(&mut self, bytes: usize) {
+    fn read(&mut self, _connection: &mut Connection<Self>, bytes: usize) {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
     }
 

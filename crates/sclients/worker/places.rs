@@ -14,11 +14,11 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(1);
 
 /// A place that may be opened now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Opening {
     /// Attempts in a row that brought no answer.
     pub failures: u8,
-    /// Whether it was open, or tried, before.
+    /// Whether it held a connection before.
     pub again: bool,
 }
 
@@ -26,7 +26,7 @@ pub struct Opening {
 #[derive(Debug)]
 pub struct Places {
     fresh: u32,
-    waiting: BinaryHeap<Reverse<(Instant, u8)>>,
+    waiting: BinaryHeap<Reverse<(Instant, Opening)>>,
     connecting: u32,
     connecting_max: u32,
     pacer: Option<Pacer>,
@@ -70,12 +70,12 @@ impl Places {
     }
 
     fn take_waiting(&mut self, now: Instant) -> Option<Opening> {
-        let Reverse((due, failures)) = *self.waiting.peek()?;
+        let Reverse((due, opening)) = *self.waiting.peek()?;
         if due > now {
             return None;
         }
         self.waiting.pop();
-        Some(Opening { failures, again: true })
+        Some(opening)
     }
 
     /// When the next place may be opened, as far as time decides it.
@@ -98,16 +98,16 @@ impl Places {
 
     /// The place is to be opened again, at once: its last connection had answered.
     pub fn reopen_at_once(&mut self, now: Instant) {
-        self.waiting.push(Reverse((now, 0)));
+        self.waiting.push(Reverse((now, Opening { failures: 0, again: true })));
     }
 
-    /// The place is to be opened again, after a pause: `failures` attempts in a row brought no
-    /// answer. Full jitter, so that places that failed together do not come back together.
-    pub fn reopen_later(&mut self, now: Instant, failures: u8) {
-        let longest = pause(failures);
+    /// The place is to be opened again after a pause: `last`, as it was opened, brought no answer.
+    /// Full jitter, so that places that failed together do not come back together.
+    pub fn reopen_later(&mut self, now: Instant, last: Opening) {
+        let longest = pause(last.failures);
         let nanos = self.random.next_u64() % (longest.as_nanos() as u64 + 1);
-        let failures = failures.saturating_add(1);
-        self.waiting.push(Reverse((now + Duration::from_nanos(nanos), failures)));
+        let next = Opening { failures: last.failures.saturating_add(1), ..last };
+        self.waiting.push(Reverse((now + Duration::from_nanos(nanos), next)));
     }
 
     /// Whether no place is left to open or being opened.
@@ -151,12 +151,12 @@ mod tests {
     fn a_place_that_failed_comes_back_within_its_pause() {
         let mut places = Places::new(0, 10, 7);
         for _ in 0..50 {
-            places.reopen_later(NOW, 1);
+            places.reopen_later(NOW, Opening { failures: 1, again: false });
         }
         let due = places.next_due();
         assert!(due >= NOW && due <= NOW + Duration::from_millis(200));
         let later = NOW + Duration::from_millis(200);
-        assert_eq!(places.open_next(later), Some(Opening { failures: 2, again: true }));
+        assert_eq!(places.open_next(later), Some(Opening { failures: 2, again: false }));
     }
 
     #[test]

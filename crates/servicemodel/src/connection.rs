@@ -53,7 +53,7 @@ pub struct Connection<L: Model> {
     leaving: Option<Leaving>,
     established: bool,
     read_closed: bool,
-    /// The socket may hold input that no event will announce again.
+    /// The socket, or what is kept, may hold input that no event will announce again.
     undrained: bool,
 }
 
@@ -144,16 +144,15 @@ impl<L: Model> Connection<L> {
     /// Carries out what model and machine have decided: send, end, or wait with deadline and
     /// wake-up noted. Every turn of a connection ends here.
     pub(crate) fn act(&mut self, stream: &mut Stream, context: &mut Context<L>) {
-        if self.leaving.is_none() && self.established {
-            self.flush(stream, &mut context.world.model);
-        }
+        let sending = self.leaving.is_none() && self.established;
+        let cut_short = sending && self.flush(stream, &mut context.world.model);
         let nothing_left = self.machine.finished() && self.machine.pending().is_empty();
         if self.leaving.is_some() || nothing_left {
             self.end(stream, context);
             return;
         }
         let Some(id) = stream.dispatch_id() else { return };
-        if self.undrained && self.kept.len() < self.machine.carry_limit() {
+        if cut_short || (self.undrained && self.kept.len() < self.machine.carry_limit()) {
             self.undrained = false;
             context.call_again(id);
         }
@@ -166,22 +165,27 @@ impl<L: Model> Connection<L> {
         }
     }
 
-    fn flush(&mut self, stream: &mut Stream, model: &mut L) {
+    /// Returns whether there is more to send that no event will ask for, since the socket took
+    /// all that one turn may write.
+    fn flush(&mut self, stream: &mut Stream, model: &mut L) -> bool {
         for _ in 0..WRITES_PER_TURN {
             let pending = self.machine.pending();
             if pending.is_empty() {
-                return;
+                return false;
             }
             match stream.write(pending) {
                 Written::Bytes(bytes) => {
                     self.machine.transmitted(bytes);
                     model.wrote(bytes);
                 }
-                Written::Blocked => return,
-                Written::Failed(error) => return self.broken(error),
+                Written::Blocked => return false,
+                Written::Failed(error) => {
+                    self.broken(error);
+                    return false;
+                }
             }
         }
-        self.undrained = true;
+        !self.machine.pending().is_empty()
     }
 
     fn broken(&mut self, error: SocketError) {
@@ -240,9 +244,9 @@ impl<L: Model> Connection<L> {
                 Read::Bytes(bytes) => {
                     let at = Instant::now();
                     self.heard = true;
-                    model.read(bytes);
+                    model.read(self, bytes);
                     filled = self.feed(model, buffer, filled + bytes, at);
-                    if bytes == room {
+                    if bytes == room || self.holds_back(filled) {
                         self.undrained = true;
                         return filled;
                     }
@@ -256,6 +260,11 @@ impl<L: Model> Connection<L> {
             }
         }
         0
+    }
+
+    /// Whether the machine, being full, left input that it takes once it has sent something.
+    fn holds_back(&self, filled: usize) -> bool {
+        filled > 0 && filled >= self.machine.carry_limit()
     }
 
     /// Feeds the first `filled` bytes to the machine and moves what it left to the front.

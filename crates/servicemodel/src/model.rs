@@ -28,13 +28,20 @@ pub trait Model: Sized + 'static {
         Ok(())
     }
 
-    /// The model's own turn, before each wait: begin what is due, and say by when it wants another
-    /// turn at the latest ([`Instant::FAR_FUTURE`]: when anything happens). `Break` ends [`run`].
+    /// The model's own turn, before each wait and before any connection is woken: begin what is due.
+    /// `Break` ends [`run`].
     ///
     /// [`run`]: crate::run
-    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<(), Instant> {
+    fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         let _ = (context, now);
-        ControlFlow::Continue(Instant::FAR_FUTURE)
+        ControlFlow::Continue(())
+    }
+
+    /// By when the model wants another turn at the latest; [`Instant::FAR_FUTURE`] is when anything
+    /// happens.
+    fn next_turn(&self, now: Instant) -> Instant {
+        let _ = now;
+        Instant::FAR_FUTURE
     }
 
     /// A machine and values for a connection that was accepted; a model that only connects has none.
@@ -66,9 +73,9 @@ pub trait Model: Sized + 'static {
     /// closes right after.
     fn ended(&mut self, connection: &mut Connection<Self>, end: End);
 
-    /// Bytes were read.
-    fn read(&mut self, bytes: usize) {
-        let _ = bytes;
+    /// Bytes were read on the connection.
+    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize) {
+        let _ = (connection, bytes);
     }
 
     /// Bytes were handed to the kernel.

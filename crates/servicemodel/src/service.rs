@@ -177,16 +177,16 @@ pub fn run<L: Model>(context: &mut Context<L>) -> io::Result<()> {
 
 /// The turn between two waits:
 ///
-/// 1. Fire the deadlines that have passed.
-/// 2. Wake the connections that asked for it.
-/// 3. Give the model its own turn.
+/// 1. Give the model its own turn.
+/// 2. Fire the deadlines that have passed.
+/// 3. Wake the connections that asked for it.
 /// 4. Set the timer to whatever comes first.
 fn turn<L: Model>(context: &mut Context<L>) -> ControlFlow<()> {
     let now = Instant::now();
+    L::turn(context, now)?;
     fire_deadlines(context, now);
     wake_sleepers(context, now);
-    let wanted = L::turn(context, now)?;
-    let earliest = wanted.min(context.world.earliest());
+    let earliest = context.world.model.next_turn(now).min(context.world.earliest());
     let timer = context.world.timer.expect("the timer was inserted first");
     if let Some(Target::Timer(timer)) = context.target_mut(timer) {
         let deadline = (earliest != Instant::FAR_FUTURE).then_some(earliest);

@@ -146,6 +146,8 @@ pub struct TargetShare {
     pub protocol: ProtocolKind,
     /// Bytes of an answer's body.
     pub body_bytes: u64,
+    /// Bytes of an echo message; 0 where that is not known.
+    pub message_bytes: u64,
     /// Each answer so much later, any number at once.
     pub delay_nanos: u64,
     /// One answer at a time, each taking so long.

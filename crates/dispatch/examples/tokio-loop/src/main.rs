@@ -56,7 +56,9 @@ async fn iterate(
 ) -> io::Result<()> {
     // The runtime gets a name of its own for the descriptor, so that the context stays ours to use.
     let descriptor = context.as_fd().try_clone_to_owned()?;
-    let watched = AsyncFd::register_with_interest(descriptor, Interest::READABLE)?;
+    // SAFETY: an `OwnedFd` names the same open descriptor for as long as it lives, and `watched`
+    // keeps it until it is deregistered.
+    let watched = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE)? };
     loop {
         if before_dispatch(context).is_break() {
             return Ok(());
