@@ -10,6 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::thread;
 
+/// Ports of the range that are left to the other programs of this host, where it is a large one.
+const PORTS_LEFT: u16 = 1_024;
+
 /// What Linux gives clients where nobody changed it, assumed where it cannot be read.
 const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);
 
@@ -90,11 +93,15 @@ fn connectable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// The source ports; without the peer's own, since a socket that connects from its peer's address
-/// and port meets itself where nobody listens.
+/// and port meets itself where nobody listens, and without some that are left to others: the kernel
+/// gives a program that names no port none that is bound at any address (`inet_hash_connect`), so
+/// a run on all of them would leave the whole host without.
 fn ports(host: &Host, peer: SocketAddr) -> Ports {
     let (first, last) = host.local_ports.unwrap_or(LOCAL_PORTS);
     let reserved = host.reserved_ports.as_deref().unwrap_or_default();
-    Ports::new(first, last, reserved).without(peer.port(), peer.port())
+    let left = PORTS_LEFT.min((last - first) / 16);
+    let ours = Ports::new(first, last - left, reserved);
+    ours.without(peer.port(), peer.port())
 }
 
 /// As many as are needed, in order; fewer where there are not enough.
@@ -186,7 +193,7 @@ mod tests {
         let plan = plan_on_ample_host(asked, None);
         assert_eq!(texts(&plan), "");
         assert_eq!((plan.connections, plan.targets), (1_007_000, 53));
-        assert_eq!(plan.source_addresses().len(), 37);
+        assert_eq!(plan.source_addresses().len(), 38);
         assert_eq!(plan.stagger, Duration::ZERO);
     }
 

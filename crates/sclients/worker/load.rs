@@ -274,8 +274,24 @@ impl Load {
         kept && self.may_open(now)
     }
 
+    /// Whether this stage is over: what [`advance`] acts on.
+    fn is_over(&self, now: Instant) -> bool {
+        let idle = self.in_flight == 0;
+        let stage = match self.stage {
+            Stage::Opening => self.places.all_settled() || now >= self.open_deadline(),
+            Stage::Loaded => self.requests_left == 0 && idle,
+            Stage::Over => return false,
+            Stage::Waiting | Stage::Opened => false,
+        };
+        let drained = idle || now >= self.schedule.stop() + self.drain;
+        stage || (self.schedule.phase(now) == Phase::Drain && drained)
+    }
+
     /// When this worker has something to do again of itself.
     fn next_deed(&self, now: Instant) -> Instant {
+        if self.is_over(now) {
+            return now;
+        }
         let stage = match self.stage {
             Stage::Opening => self.open_deadline().min(self.schedule.stop()),
             Stage::Waiting | Stage::Opened => Instant::FAR_FUTURE,
@@ -376,19 +392,16 @@ fn gauges(context: &Context<Load>) -> Gauges {
 /// Moves to the next stage if this one is over.
 fn advance(context: &mut Context<Load>, now: Instant) {
     let load = &mut context.world.model;
-    match load.stage {
-        Stage::Opening if load.places.all_settled() || now >= load.open_deadline() => {
-            opened(context);
-        }
-        Stage::Loaded if load.requests_left == 0 && load.in_flight == 0 => {
-            load.schedule.stop_at(now);
-        }
-        _ => {}
+    if !load.is_over(now) {
+        return;
     }
-    let load = &context.world.model;
-    let drained = load.in_flight == 0 || now >= load.schedule.stop() + load.drain;
-    if load.stage != Stage::Over && load.schedule.phase(now) == Phase::Drain && drained {
-        finish(context, now);
+    match load.stage {
+        _ if load.schedule.phase(now) == Phase::Drain => finish(context, now),
+        Stage::Opening => opened(context),
+        _ => {
+            load.schedule.stop_at(now);
+            finish(context, now);
+        }
     }
 }
 
