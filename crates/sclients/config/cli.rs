@@ -89,7 +89,7 @@ pub enum Command {
 /// that completions do not offer it.
 pub const CHILD: &str = "__child";
 
-/// The words that a child gets from its supervisor, [`CHILD`] first.
+/// The words that a child gets from its supervisor, `__child` first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Parser)]
 pub struct ChildArguments {
     /// What the child is for

@@ -1,4 +1,4 @@
-//! Who does how much: [`Config`](crate::config::Config) → [`Plan`], resolved against the limits of
+//! Who does how much: [`Config`] → [`Plan`], resolved against the limits of
 //! this host. Nothing is opened before the plan is known to fit.
 //!
 //! [`planned`] tells the story for this host, [`plan`] for any: [`host`] says what the limits are,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One dispatch loop watches the report pipes, the control pipes, a signal descriptor and the
-//! printer; what may block is the printer's. Start at [`run`] and [`serve`]; [`conductor`] decides
+//! printer; what may block is the printer's. Start at [`run`] and [`serve`]; `conductor` decides
 //! what comes next, [`slot::State`] is the state of each child.
 
 mod children;
