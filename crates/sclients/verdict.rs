@@ -1,17 +1,18 @@
 //! Whether the run's claims can be trusted, and the exit code that says so.
 //!
 //! The verdict judges claims, not machines: here the claim that the counts are true. They are
-//! invalid when the ledger does not close, a worker was lost, or connections fell short of the plan.
+//! invalid when the ledger does not close, a worker was lost, or connections fell short of the plan,
+//! and suspect when this host's own limits failed some of them.
 
 use crate::config::Load;
 use crate::exit::ExitCode;
 use crate::summary::Summary;
 use crate::supervisor::Role;
 use dispatch::Signal;
-use stats::{Counter, ledger};
+use stats::{Counter, Fault, Outcome, ledger};
 
 /// How far the claims can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// They can.
     Valid,
@@ -48,9 +49,27 @@ impl Verdict {
         reasons.extend(imbalance(summary));
         reasons.extend(deaths(summary));
         reasons.extend(shortfall(summary));
-        let state = if reasons.is_empty() { State::Valid } else { State::Invalid };
+        let mut state = if reasons.is_empty() { State::Valid } else { State::Invalid };
+        if let Some(doubt) = own_limits(summary) {
+            reasons.push(doubt);
+            state = state.max(State::Suspect);
+        }
         Self { state, reasons }
     }
+}
+
+/// Failures that say nothing of the target: this host refused.
+fn own_limits(summary: &Summary) -> Option<String> {
+    let counters = summary.counters();
+    let failed = |outcome: Outcome| {
+        counters.connections_failed[outcome as usize] + counters.requests_failed[outcome as usize]
+    };
+    let ours = Outcome::ALL.iter().filter(|outcome| outcome.fault() == Fault::Tester);
+    let ours = ours.filter(|outcome| failed(**outcome) > 0);
+    let counted: Vec<String> =
+        ours.map(|outcome| format!("{} {}", failed(*outcome), outcome.name())).collect();
+    (!counted.is_empty())
+        .then(|| format!("this host's own limits failed some: {}", counted.join(", ")))
 }
 
 /// The ledger over all workers; what was lost counts as still open.
@@ -107,4 +126,117 @@ fn answered_as_expected(summary: &Summary) -> bool {
         return counters.of(Counter::ConnectionsEstablished) > 0;
     }
     counters.of(Counter::RequestsCompleted) > counters.of(Counter::RequestsUnexpected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::{Fold, Who};
+    use crate::plan::samples::{config, plan_on_ample_host};
+    use crate::summary::{ChildRecord, Death, SupervisorUse};
+    use crate::supervisor::Exit;
+    use dispatch::Instant;
+    use stats::{Interval, Phase};
+    use std::time::Duration;
+
+    /// A run of one worker with `live` of its two connections, each answered with 200 once.
+    fn run(live: u64, change: impl FnOnce(&mut Interval)) -> Summary {
+        let mut interval = Interval::new(0, Phase::Measurement);
+        let counters = &mut interval.counters;
+        for counter in [
+            Counter::ConnectionsAttempted,
+            Counter::ConnectionsEstablished,
+            Counter::RequestsDue,
+            Counter::RequestsSent,
+            Counter::RequestsCompleted,
+        ] {
+            counters.count_many(counter, live);
+        }
+        interval.gauges.live = live;
+        change(&mut interval);
+        let mut fold = Fold::default();
+        let _ = fold.take(Who::Worker(0, 0), &interval, Instant::from_nanos(1));
+        Summary {
+            plan: plan_on_ample_host(config(1, 2), None),
+            fold,
+            children: Vec::new(),
+            opened: None,
+            phase_seconds: [0.0; Phase::COUNT],
+            signal: None,
+            faults: Vec::new(),
+            supervisor: SupervisorUse::default(),
+        }
+    }
+
+    fn judged(summary: &Summary) -> (State, ExitCode) {
+        let verdict = Verdict::of(summary);
+        (verdict.state, exit_code(summary, &verdict))
+    }
+
+    #[test]
+    fn a_run_as_planned_is_valid() {
+        assert_eq!(judged(&run(2, |_| {})), (State::Valid, ExitCode::Success));
+    }
+
+    #[test]
+    fn too_few_connections_are_invalid() {
+        assert_eq!(judged(&run(1, |_| {})), (State::Invalid, ExitCode::Invalid));
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_close_is_invalid() {
+        let broken = run(2, |interval| interval.gauges.in_flight = 7);
+        assert_eq!(judged(&broken), (State::Invalid, ExitCode::Invalid));
+    }
+
+    #[test]
+    fn failures_of_this_hosts_own_are_suspect_and_no_failure() {
+        let limited = run(2, |interval| {
+            interval.counters.count(Counter::ConnectionsAttempted);
+            interval.counters.connections_failed[Outcome::LocalPorts as usize] = 1;
+        });
+        assert_eq!(judged(&limited), (State::Suspect, ExitCode::Success));
+        assert!(Verdict::of(&limited).reasons[0].contains("1 local.ports"));
+    }
+
+    #[test]
+    fn a_lost_worker_is_invalid_and_named() {
+        let mut summary = run(2, |_| {});
+        summary.children.push(ChildRecord {
+            role: Role::Worker,
+            slot: 3,
+            generation: 0,
+            pid: 77,
+            exit: Some(Exit::Signal(Signal::SIGKILL)),
+            death: Some(Death {
+                after: Duration::from_secs(2),
+                unknown: Duration::from_millis(40),
+            }),
+        });
+        assert_eq!(judged(&summary), (State::Invalid, ExitCode::Invalid));
+        let reason = Verdict::of(&summary).reasons.concat();
+        assert!(reason.contains("worker 3") && reason.contains("SIGKILL"), "{reason}");
+        assert!(reason.contains("last 40 ms are unknown"), "{reason}");
+    }
+
+    #[test]
+    fn answers_of_which_none_is_expected_are_exit_code_4() {
+        let refused = run(2, |interval| {
+            interval.counters.count_many(Counter::RequestsUnexpected, 2);
+        });
+        assert_eq!(judged(&refused), (State::Valid, ExitCode::NotAsExpected));
+    }
+
+    #[test]
+    fn a_signal_goes_before_the_verdict() {
+        for (signal, code) in [
+            (Signal::SIGINT, ExitCode::Interrupted),
+            (Signal::SIGTERM, ExitCode::Terminated),
+            (Signal::SIGHUP, ExitCode::Terminated),
+        ] {
+            let mut summary = run(1, |_| {});
+            summary.signal = Some(signal);
+            assert_eq!(judged(&summary).1, code);
+        }
+    }
 }

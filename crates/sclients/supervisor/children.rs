@@ -34,8 +34,9 @@ pub(super) struct Child {
     control: Option<Pipe>,
     reports: Option<Pipe>,
     controlling: Option<DispatchId>,
+    /// First connect and last establishment, in nanoseconds.
     opened: Option<(u64, u64)>,
-    /// The place of every child in the table never changes.
+    /// Why it gave up.
     fatal: Option<String>,
 }
 
@@ -161,7 +162,8 @@ impl Children {
 
     /// Kills what is left and waits for it: no child outlives the run.
     pub(super) fn end_all(&mut self) {
-        self.kill_all();
+        self.kill(Role::Worker);
+        self.kill(Role::Target);
         let deadline = Instant::now() + LEAVING;
         while !self.by_pid.is_empty() && Instant::now() < deadline {
             self.reap(Instant::now());
@@ -169,9 +171,9 @@ impl Children {
         }
     }
 
-    /// Kills every child that is not reaped yet.
-    pub(super) fn kill_all(&self) {
-        self.by_pid.keys().for_each(|pid| kill_child(*pid));
+    /// Kills every child of `role` that is not reaped yet.
+    pub(super) fn kill(&self, role: Role) {
+        self.of(role).filter(|child| child.exit.is_none()).for_each(|child| kill_child(child.pid));
     }
 }
 

@@ -26,10 +26,12 @@ const LOAD_AHEAD: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// When every attempt of all workers was refused for so long, nobody is there.
 const REFUSED_FOR: Duration = Duration::from_millis(900);
+/// Targets have this long for their last report.
+const CLOSE_WITHIN: Duration = Duration::from_secs(20);
 /// Children have this long to go after their release before they are killed.
 const LEAVE_WITHIN: Duration = Duration::from_secs(30);
-/// After a second signal a last report may take this long.
-const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
+/// After the drain that a signal allows, a last report may take this long.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// Between live lines.
 const LIVE_EVERY: Duration = Duration::from_millis(500);
 
@@ -86,8 +88,8 @@ enum Stage {
     Opening,
     /// Workers make load, or a target serves.
     Running,
-    /// Targets report for the last time.
-    Closing,
+    /// Targets report for the last time, or are killed then.
+    Closing(Instant),
     /// The summary is being printed.
     Printing,
     /// Children tear down and go.
@@ -220,8 +222,8 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     match context.world.conductor.stage {
         Stage::Starting => starting(context, now),
         Stage::Opening => opening(context, now),
-        Stage::Running => running(context),
-        Stage::Closing => closing(context, now),
+        Stage::Running => running(context, now),
+        Stage::Closing(deadline) => closing(context, now, deadline),
         Stage::Printing => printing(context, now),
         Stage::Leaving(deadline) => leaving(context, now, deadline),
     }
@@ -284,7 +286,7 @@ fn unreachable(conductor: &Conductor, fold: &Fold, now: Instant) -> Option<Failu
     (attempts > 0 && all).then_some(Failure::Unreachable { peer: plan.peer, outcome, attempts })
 }
 
-fn running(context: &mut Context) -> ControlFlow<()> {
+fn running(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let World { children, conductor, .. } = &mut context.world;
     let over = match conductor.job {
         Job::Run(_) => children.all_settled(Role::Worker),
@@ -294,11 +296,14 @@ fn running(context: &mut Context) -> ControlFlow<()> {
         return ControlFlow::Continue(());
     }
     tell(context, Role::Target, &Command::Stop { drain_nanos: 0 });
-    context.world.conductor.move_to(Stage::Closing)
+    context.world.conductor.move_to(Stage::Closing(now + CLOSE_WITHIN))
 }
 
-fn closing(context: &mut Context, _now: Instant) -> ControlFlow<()> {
+fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlow<()> {
     if !context.world.children.all_settled(Role::Target) {
+        if now > deadline {
+            context.world.children.kill(Role::Target);
+        }
         return ControlFlow::Continue(());
     }
     let text = match &context.world.conductor.job {
@@ -327,35 +332,42 @@ fn leaving(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
     if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// The first signal ends the run with a drain, the second without one.
+/// The first signal ends a run with a drain, the second without one, a third at once and without a
+/// report. A target that is served alone ends with the first.
 fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let conductor = &mut context.world.conductor;
-    let fresh = conductor.signals.len() - conductor.obeyed;
-    conductor.obeyed = conductor.signals.len();
-    let (first, Job::Run(plan)) = (conductor.obeyed == fresh, &conductor.job) else {
-        return if conductor.signals.len() > 1 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        };
-    };
-    if fresh > 0 {
-        let drain = if first && fresh == 1 { plan.config.grace } else { Duration::ZERO };
-        conductor.stopped.get_or_insert(now);
-        conductor.kill_at = Some(now + drain + LAST_WORDS_WITHIN + drain / 4);
-        if conductor.stage == Stage::Printing {
-            conductor.printed = true;
-        }
-        tell(context, Role::Worker, &Command::Stop { drain_nanos: drain.as_nanos() as u64 });
+    let seen = conductor.signals.len();
+    if std::mem::replace(&mut conductor.obeyed, seen) == seen {
+        kill_the_silent(context, now);
+        return ControlFlow::Continue(());
     }
-    let conductor = &context.world.conductor;
-    if conductor.kill_at.is_some_and(|at| now > at)
-        && !context.world.children.all_settled(Role::Worker)
-    {
-        context.world.children.kill_all();
-        context.world.conductor.kill_at = None;
+    match (&conductor.job, seen) {
+        (Job::Run(plan), 1) => {
+            let grace = plan.config.grace;
+            stop_workers(context, now, grace);
+        }
+        (Job::Run(_), 2) => stop_workers(context, now, Duration::ZERO),
+        (Job::Serve(..), 1) => {}
+        _ => return ControlFlow::Break(()),
     }
     ControlFlow::Continue(())
+}
+
+fn stop_workers(context: &mut Context, now: Instant, drain: Duration) {
+    let conductor = &mut context.world.conductor;
+    conductor.stopped.get_or_insert(now);
+    conductor.kill_at = Some(now + drain + LAST_WORDS_WITHIN);
+    tell(context, Role::Worker, &Command::Stop { drain_nanos: drain.as_nanos() as u64 });
+}
+
+/// Kills the workers that did not say their last words in time.
+fn kill_the_silent(context: &mut Context, now: Instant) {
+    let World { children, conductor, .. } = &mut context.world;
+    let late = conductor.kill_at.is_some_and(|at| now > at);
+    if late && !children.all_settled(Role::Worker) {
+        children.kill(Role::Worker);
+        conductor.kill_at = None;
+    }
 }
 
 fn show_progress(world: &mut World, now: Instant) {
