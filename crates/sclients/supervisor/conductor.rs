@@ -387,7 +387,7 @@ fn show_progress(world: &mut World, now: Instant) {
     }
     let phase = world.conductor.phase(now);
     let elapsed = now.since(world.conductor.start());
-    let line = world.conductor.view.line(&world.fold, phase, elapsed, now);
+    let line = world.conductor.view.line(&world.fold, phase, elapsed);
     world.printer.progress(line);
 }
 
