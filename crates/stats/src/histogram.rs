@@ -71,8 +71,11 @@ impl Histogram {
         (self.count() > 0).then(|| self.inner.max())
     }
 
-    /// Adds what `other` recorded.
+    /// Adds what `other` recorded; of nothing there is nothing to add, and its memory stays untouched.
     pub fn merge(&mut self, other: &Self) {
+        if other.count() == 0 {
+            return;
+        }
         self.inner.add(&other.inner).expect("all histograms have the same bounds");
         self.overflow += other.overflow;
     }
