@@ -138,11 +138,27 @@ fn deal_out(
     space: &SourceSpace,
     is_local: &dyn Fn(IpAddr) -> io::Result<()>,
 ) -> (Vec<Vec<SourceBlock>>, [Finding; 2]) {
-    let rotate = (mixed(config.seed) % space.ports.count().max(1)) as u16;
-    let dealt = sources::slices(space.addresses, space.ports, config.conns, config.procs, rotate);
+    let dealt = sources::slices(
+        space.addresses,
+        space.ports,
+        config.conns,
+        config.procs,
+        rotation(config, space),
+    );
     let of_ports = rules::ports(demand, space, dealt.as_ref().err().copied());
     let slices = dealt.unwrap_or_else(|_| vec![Vec::new(); config.procs as usize]);
     (slices, [of_ports, rules::sources(space, is_local)])
+}
+
+/// Where in the range a run begins. Addresses that the seed chose are a run's own, so all such runs
+/// use the same few ports and leave the others to the host, also while theirs are in TIME_WAIT.
+/// An address that runs share is begun at another port by each.
+fn rotation(config: &Config, space: &SourceSpace) -> u16 {
+    let shared = |address: &IpAddr| address.is_unspecified() || address.is_ipv6();
+    if config.sources.is_empty() && !space.addresses.iter().any(shared) {
+        return 0;
+    }
+    (mixed(config.seed) % space.ports.count().max(1)) as u16
 }
 
 fn of_host(demand: &Demand, host: &Host, limits: &ProcessLimits, cpus: usize) -> Vec<Finding> {
