@@ -294,16 +294,19 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_moves_addresses_and_ports() {
-        let first = |seed| {
+    fn the_seed_moves_own_addresses_and_the_ports_of_shared_ones() {
+        let first = |seed, peer: Option<&str>| {
             let mut asked = config(1, 10);
             asked.seed = seed;
-            plan_on_ample_host(asked, None).sources[0][0]
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            plan_on_ample_host(asked, peer).sources[0][0]
         };
-        let (one, other) = (first(1), first(201));
-        assert_eq!(first(1), one);
+        let (one, other) = (first(1, None), first(201, None));
+        assert_eq!(first(1, None), one);
         assert_eq!(one.address.to_string(), "127.17.0.1");
         assert_eq!(other.address.to_string(), "127.17.1.1");
-        assert_ne!(one.first_port, other.first_port);
+        assert_eq!(one.first_port, other.first_port);
+        let shared = Some("[::1]:80");
+        assert_ne!(first(1, shared).first_port, first(201, shared).first_port);
     }
 }
