@@ -1,10 +1,10 @@
 //! One end of a pipe, or any other stream of bytes that is neither socket nor file.
 
-use crate::target::{DispatchState, Filter, Registered, Registration};
+use crate::target::{DispatchState, Filter, Registration};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// One end of a pipe, non-blocking.
 #[derive(Debug)]
@@ -70,16 +70,4 @@ fn unless_blocked(result: nix::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-impl Registered for Pipe {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
-
-    fn registration(&self) -> &Registration {
-        &self.registration
-    }
-
-    fn registration_mut(&mut self) -> &mut Registration {
-        &mut self.registration
-    }
-}
+crate::registered!(Pipe, descriptor);

@@ -1,10 +1,9 @@
 //! Signals as a readable source: signalfd(2).
 
-use crate::target::{DispatchState, Filter, Registered, Registration};
+use crate::target::{DispatchState, Filter, Registration};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 
 /// A set of signals, blocked for this thread and read instead.
 ///
@@ -44,16 +43,4 @@ impl Signals {
     }
 }
 
-impl Registered for Signals {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
-
-    fn registration(&self) -> &Registration {
-        &self.registration
-    }
-
-    fn registration_mut(&mut self) -> &mut Registration {
-        &mut self.registration
-    }
-}
+crate::registered!(Signals, descriptor);

@@ -122,6 +122,27 @@ pub trait Registered {
     }
 }
 
+/// Implements [`Registered`] for a type that keeps its [`Registration`] in a field `registration` and
+/// its descriptor in the field that is named.
+#[macro_export]
+macro_rules! registered {
+    ($type:ty, $descriptor:ident) => {
+        impl $crate::Registered for $type {
+            fn descriptor(&self) -> ::std::os::fd::BorrowedFd<'_> {
+                ::std::os::fd::AsFd::as_fd(&self.$descriptor)
+            }
+
+            fn registration(&self) -> &$crate::Registration {
+                &self.registration
+            }
+
+            fn registration_mut(&mut self) -> &mut $crate::Registration {
+                &mut self.registration
+            }
+        }
+    };
+}
+
 /// What a handler returns. An `Err` closes the target and is told to `error_in_handler`; the loop
 /// and the other targets go on. A panic is never caught: it ends the process.
 pub type HandlerResult = Result<(), Box<dyn Error>>;

@@ -1,12 +1,11 @@
 //! A deadline as a readable source: timerfd_create(2), absolute, in nanoseconds.
 
 use crate::clock::Instant;
-use crate::target::{DispatchState, Filter, Registered, Registration};
+use crate::target::{DispatchState, Filter, Registration};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 
 /// A one-shot timer on `CLOCK_MONOTONIC`; readable from its deadline on.
 ///
@@ -81,16 +80,4 @@ fn time_spec(deadline: Instant) -> TimeSpec {
     TimeSpec::new((nanos / 1_000_000_000) as i64, (nanos % 1_000_000_000) as i64)
 }
 
-impl Registered for Timer {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
-
-    fn registration(&self) -> &Registration {
-        &self.registration
-    }
-
-    fn registration_mut(&mut self) -> &mut Registration {
-        &mut self.registration
-    }
-}
+crate::registered!(Timer, descriptor);

@@ -2,12 +2,12 @@
 
 use crate::error::SocketError;
 use crate::stream::{Stream, family};
-use dispatch::{DispatchState, Filter, Registered, Registration};
+use dispatch::{DispatchState, Filter, Registration};
 use nix::sys::socket::{
     Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket, sockopt,
 };
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// A listening socket: non-blocking, with `SO_REUSEADDR` and `SO_REUSEPORT`, so that several
 /// processes share a port with a listener and an accept queue each.
@@ -75,16 +75,4 @@ impl Acceptor {
     }
 }
 
-impl Registered for Acceptor {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
-    }
-
-    fn registration(&self) -> &Registration {
-        &self.registration
-    }
-
-    fn registration_mut(&mut self) -> &mut Registration {
-        &mut self.registration
-    }
-}
+dispatch::registered!(Acceptor, listener);

@@ -8,14 +8,14 @@
 
 use crate::error::SocketError;
 use crate::sources::Source;
-use dispatch::{DispatchState, Filter, Registered, Registration};
+use dispatch::{DispatchState, Filter, Registration};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,16 +169,4 @@ fn would_block(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock)
 }
 
-impl Registered for Stream {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-
-    fn registration(&self) -> &Registration {
-        &self.registration
-    }
-
-    fn registration_mut(&mut self) -> &mut Registration {
-        &mut self.registration
-    }
-}
+dispatch::registered!(Stream, socket);
