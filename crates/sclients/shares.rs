@@ -4,7 +4,7 @@ use crate::config::{Config, Embedded, Load, Protocol, ServeConfig};
 use crate::plan::{Plan, share_of};
 use std::net::SocketAddr;
 use std::time::Duration;
-use wire::{LoadKind, ProtocolKind, SourceRange, TargetShare, WorkerShare};
+use wire::{LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare, WorkerShare};
 
 /// The part of worker `slot`.
 pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
@@ -20,7 +20,7 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
             Load::Closed => LoadKind::Closed,
             Load::Hold => LoadKind::Hold,
         },
-        peer: plan.peer,
+        peers: peers(plan, slot),
         sources: sources(plan, slot),
         protocol: kind(protocol),
         method: config.method.clone(),
@@ -59,7 +59,7 @@ pub fn of_target(plan: &Plan, slot: u32) -> TargetShare {
             Protocol::Echo => plan.config.message_bytes as u64,
         },
         interval_nanos: nanos(plan.config.interval),
-        ..target(&plan.config.embedded, plan.peer, slot)
+        ..target(&plan.config.embedded, plan.peer_of_target(slot), slot)
     }
 }
 
@@ -100,7 +100,7 @@ const fn kind(protocol: Protocol) -> ProtocolKind {
 
 fn authority(plan: &Plan) -> String {
     let target = plan.config.target.as_ref();
-    target.map_or_else(|| plan.peer.to_string(), |target| target.authority.clone())
+    target.map_or_else(|| plan.peers[0].to_string(), |target| target.authority.clone())
 }
 
 fn body(config: &Config, protocol: Protocol) -> Vec<u8> {
@@ -108,6 +108,20 @@ fn body(config: &Config, protocol: Protocol) -> Vec<u8> {
         Protocol::Http => config.body.clone(),
         Protocol::Echo => (b'a'..=b'z').cycle().take(config.message_bytes).collect(),
     }
+}
+
+/// All places of the run, in order, are divided over the peers; these are worker `slot`'s.
+fn peers(plan: &Plan, slot: u32) -> Vec<PeerShare> {
+    let conns = u64::from(plan.config.conns);
+    let (first, end) = (u64::from(slot) * conns, u64::from(slot + 1) * conns);
+    let mut next = 0;
+    let part = |(index, address): (usize, &SocketAddr)| {
+        let begin = next;
+        next += share_of(plan.connections, index as u32, plan.peers.len() as u32);
+        let places = next.min(end).saturating_sub(begin.max(first));
+        (places > 0).then_some(PeerShare { address: *address, places: places as u32 })
+    };
+    plan.peers.iter().enumerate().filter_map(part).collect()
 }
 
 fn sources(plan: &Plan, slot: u32) -> Vec<SourceRange> {

@@ -32,8 +32,9 @@ pub struct Plan {
     pub config: Config,
     /// Connections in all: procs × conns.
     pub connections: u64,
-    /// Where the workers connect; the port is 0 until an embedded target listens.
-    pub peer: SocketAddr,
+    /// Where the workers connect, equal parts of the connections to each: TARGET, or where the
+    /// processes of the embedded target listen. At least one; port 0 until an embedded target has one.
+    pub peers: Vec<SocketAddr>,
     /// Target processes; 0 with a TARGET.
     pub targets: u32,
     /// First sends are spread over this time; zero is at once.
@@ -66,6 +67,12 @@ impl Plan {
     /// that workers draw apart and a seed repeats a run.
     pub fn seed_of(&self, slot: u32) -> u64 {
         mixed(self.config.seed.wrapping_add(SPLITMIX_STEP.wrapping_mul(u64::from(slot))))
+    }
+
+    /// Where process `slot` of the embedded target listens.
+    pub fn peer_of_target(&self, slot: u32) -> SocketAddr {
+        let peer = self.peers[slot as usize % self.peers.len()];
+        SocketAddr::new(self.config.embedded.listen.ip(), peer.port())
     }
 
     /// The processor to which worker `slot` is pinned; none leaves it to the kernel.

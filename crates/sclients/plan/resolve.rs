@@ -54,7 +54,7 @@ pub fn plan(
         connections: demand.connections(),
         targets: demand.targets,
         config,
-        peer,
+        peers: vec![peer],
         stagger,
         request_rate_ceiling,
         sources,
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!((plan.connections, plan.targets), (320_000, 17));
         assert_eq!((plan.sources.len(), plan.source_addresses().len()), (32, 12));
         assert_eq!(plan.stagger, Duration::from_millis(1600));
-        assert_eq!(plan.peer, "127.0.0.1:0".parse().unwrap());
+        assert_eq!(plan.peers, ["127.0.0.1:0".parse().unwrap()]);
         assert!(plan.findings.is_sorted_by_key(|finding| Reverse(finding.level)));
         let notes: Vec<_> = plan.notes().map(|finding| finding.code).collect();
         assert_eq!(notes, ["processors", "tcp_mem"]);

@@ -47,7 +47,7 @@ fn plan(summary: &Summary) -> Value {
         "connections": plan.connections,
         "load": match config.load { Load::Closed => "closed", Load::Hold => "hold" },
         "seed": config.seed,
-        "peer": plan.peer.to_string(),
+        "peer": plan.peers[0].to_string(),
         "target_processes": plan.targets,
         "duration_seconds": config.duration.map(|duration| duration.as_secs_f64()),
         "warmup_seconds": config.warmup.as_secs_f64(),

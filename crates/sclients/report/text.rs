@@ -59,9 +59,12 @@ fn heading(page: &mut Page, summary: &Summary) {
         Load::Hold => "hold",
     };
     let target = match (&config.target, plan.targets) {
-        (Some(target), _) => format!("{}{} ({})", target.authority, target.path, plan.peer),
-        (None, 1) => format!("embedded target at {} (1 process)", plan.peer),
-        (None, processes) => format!("embedded target at {} ({processes} processes)", plan.peer),
+        (Some(target), _) => format!("{}{} ({})", target.authority, target.path, plan.peers[0]),
+        (None, 1) => format!("embedded target at {} (1 process)", plan.peers[0]),
+        (None, processes) => {
+            let each = if plan.peers.len() > 1 { ", a port each" } else { "" };
+            format!("embedded target at {} ({processes} processes{each})", plan.peers[0])
+        }
     };
     let (procs, conns) = (grouped(config.procs.into()), grouped(config.conns.into()));
     let title = format!("sclients {}", env!("CARGO_PKG_VERSION"));

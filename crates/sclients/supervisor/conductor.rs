@@ -283,7 +283,7 @@ fn unreachable(conductor: &Conductor, fold: &Fold, now: Instant) -> Option<Failu
     let attempts: u64 = outcomes.iter().map(|outcome| failed(*outcome)).sum();
     let outcome = outcomes.into_iter().max_by_key(|outcome| failed(*outcome))?;
     let all = attempts == counters.connections_failed();
-    (attempts > 0 && all).then_some(Failure::Unreachable { peer: plan.peer, outcome, attempts })
+    (attempts > 0 && all).then_some(Failure::Unreachable { peer: plan.peers[0], outcome, attempts })
 }
 
 fn running(context: &mut Context, now: Instant) -> ControlFlow<()> {

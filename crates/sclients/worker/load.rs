@@ -32,16 +32,14 @@ pub struct Place {
     due: Instant,
     /// When the request's first byte was handed to the kernel.
     sent: Instant,
-    /// Attempts in a row that brought no answer.
-    failures: u8,
+    /// How the place was opened.
+    opening: Opening,
     /// A request is under way.
     in_flight: bool,
     /// That request was due in measurement.
     measured: bool,
     /// An answer came on this connection.
     answered: bool,
-    /// The place held a connection before this one.
-    again: bool,
 }
 
 impl Place {
@@ -50,11 +48,10 @@ impl Place {
         Self {
             due: begun,
             sent: begun,
-            failures: opening.failures,
+            opening,
             in_flight: false,
             measured: false,
             answered: false,
-            again: opening.again,
         }
     }
 }
@@ -105,10 +102,11 @@ impl Load {
     /// The load of one share.
     pub fn new(share: WorkerShare, machines: Machines) -> Self {
         let duration = share.duration_nanos.map(Duration::from_nanos);
+        let fresh = share.peers.iter().map(|peer| peer.places).collect();
         Self {
             child: Child::default(),
             recorder: Recorder::new(Duration::from_nanos(share.interval_nanos)),
-            places: Places::new(share.connections, share.connecting_max, share.seed),
+            places: Places::new(fresh, share.connecting_max, share.seed),
             schedule: Schedule::new(Duration::from_nanos(share.warmup_nanos), duration),
             stage: Stage::Waiting,
             phase: Phase::Open,
@@ -199,7 +197,7 @@ impl Load {
             self.recorder.count(Counter::RequestsMeasured);
         }
         connection.place.answered = true;
-        connection.place.failures = 0;
+        connection.place.opening.failures = 0;
         self.over(connection, at);
         if !answer.reusable || connection.read_closed() {
             connection.close(Ending::Close);
@@ -336,7 +334,7 @@ fn open_places(context: &mut Context<Load>, now: Instant) {
         let begun = Instant::now();
         let place = Place::new(begun, opening);
         let machine = (load.machines)();
-        let peer = load.share.peer;
+        let peer = load.share.peers[usize::from(opening.peer)].address;
         let deadline = begun + Duration::from_nanos(load.share.connect_timeout_nanos);
         let attempt = connect(context, peer, machine, place, deadline);
         let load = &mut context.world.model;
@@ -352,7 +350,7 @@ impl Load {
         self.recorder.counters.connections_failed[classify::of_attempt(error) as usize] += 1;
         self.places.settled();
         if self.wants_reopening(now) {
-            self.places.reopen_later(now, Opening { failures: place.failures, again: place.again });
+            self.places.reopen_later(now, place.opening);
         }
     }
 }
@@ -454,7 +452,7 @@ impl Model for Load {
 
     fn connected(&mut self, connection: &mut Connection<Self>, now: Instant) {
         self.recorder.count(Counter::ConnectionsEstablished);
-        if connection.place.again {
+        if connection.place.opening.again {
             self.recorder.count(Counter::ConnectionsReopened);
         }
         self.recorder.record(Latency::Connect, now.nanos_since(connection.place.due));
@@ -531,9 +529,9 @@ impl Model for Load {
             return;
         }
         if place.answered {
-            self.places.reopen_at_once(now);
+            self.places.reopen_at_once(now, place.opening);
         } else {
-            self.places.reopen_later(now, Opening { failures: place.failures, again: true });
+            self.places.reopen_later(now, Opening { again: true, ..place.opening });
         }
     }
 

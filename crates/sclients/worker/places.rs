@@ -20,12 +20,14 @@ pub struct Opening {
     pub failures: u8,
     /// Whether it held a connection before.
     pub again: bool,
+    /// Where it connects: an index into the worker's peers.
+    pub peer: u16,
 }
 
 /// Which place is opened next, and when.
 #[derive(Debug)]
 pub struct Places {
-    fresh: u32,
+    fresh: Vec<u32>,
     waiting: BinaryHeap<Reverse<(Instant, Opening)>>,
     connecting: u32,
     connecting_max: u32,
@@ -34,11 +36,13 @@ pub struct Places {
 }
 
 impl Places {
-    /// `places` that were never open, of which at most `connecting_max` are tried at one time.
-    pub fn new(places: u32, connecting_max: u32, seed: u64) -> Self {
+    /// Places that were never open, so many to each peer, of which at most `connecting_max` are tried
+    /// at one time.
+    pub fn new(fresh: Vec<u32>, connecting_max: u32, seed: u64) -> Self {
+        assert!(fresh.len() <= usize::from(u16::MAX), "a peer's index is 16 bits");
         Self {
-            fresh: places,
-            waiting: BinaryHeap::with_capacity(places as usize),
+            waiting: BinaryHeap::with_capacity(fresh.iter().sum::<u32>() as usize),
+            fresh,
             connecting: 0,
             connecting_max,
             pacer: None,
@@ -65,8 +69,9 @@ impl Places {
     }
 
     fn take_fresh(&mut self) -> Option<Opening> {
-        self.fresh = self.fresh.checked_sub(1)?;
-        Some(Opening { failures: 0, again: false })
+        let peer = self.fresh.iter().position(|places| *places > 0)?;
+        self.fresh[peer] -= 1;
+        Some(Opening { failures: 0, again: false, peer: peer as u16 })
     }
 
     fn take_waiting(&mut self, now: Instant) -> Option<Opening> {
@@ -84,7 +89,7 @@ impl Places {
             return Instant::FAR_FUTURE;
         }
         let place = match self.waiting.peek() {
-            _ if self.fresh > 0 => Instant::from_nanos(0),
+            _ if self.any_fresh() => Instant::from_nanos(0),
             Some(Reverse((due, _))) => *due,
             None => return Instant::FAR_FUTURE,
         };
@@ -96,9 +101,13 @@ impl Places {
         self.connecting = self.connecting.checked_sub(1).expect("it was counted when it began");
     }
 
-    /// The place is to be opened again, at once: its last connection had answered.
-    pub fn reopen_at_once(&mut self, now: Instant) {
-        self.waiting.push(Reverse((now, Opening { failures: 0, again: true })));
+    fn any_fresh(&self) -> bool {
+        self.fresh.iter().any(|places| *places > 0)
+    }
+
+    /// The place is to be opened again, at once: its last connection, opened as `last`, had answered.
+    pub fn reopen_at_once(&mut self, now: Instant, last: Opening) {
+        self.waiting.push(Reverse((now, Opening { failures: 0, again: true, ..last })));
     }
 
     /// The place is to be opened again after a pause: `last`, as it was opened, brought no answer.
@@ -112,7 +121,7 @@ impl Places {
 
     /// Whether no place is left to open or being opened.
     pub fn all_settled(&self) -> bool {
-        self.fresh == 0 && self.waiting.is_empty() && self.connecting == 0
+        !self.any_fresh() && self.waiting.is_empty() && self.connecting == 0
     }
 }
 
@@ -127,9 +136,21 @@ mod tests {
 
     const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
+    fn opening(failures: u8, again: bool) -> Opening {
+        Opening { failures, again, peer: 7 }
+    }
+
+    #[test]
+    fn places_are_dealt_to_the_peers_in_order() {
+        let mut places = Places::new(vec![2, 0, 1], 10, 1);
+        let peers: Vec<u16> =
+            std::iter::from_fn(|| places.open_next(NOW)).map(|opening| opening.peer).collect();
+        assert_eq!(peers, [0, 0, 2]);
+    }
+
     #[test]
     fn fresh_places_are_opened_up_to_the_bound() {
-        let mut places = Places::new(3, 2, 1);
+        let mut places = Places::new(vec![3], 2, 1);
         assert!(places.open_next(NOW).is_some() && places.open_next(NOW).is_some());
         assert_eq!(places.open_next(NOW), None);
         assert_eq!(places.next_due(), Instant::FAR_FUTURE);
@@ -149,26 +170,26 @@ mod tests {
 
     #[test]
     fn a_place_that_failed_comes_back_within_its_pause() {
-        let mut places = Places::new(0, 10, 7);
+        let mut places = Places::new(vec![], 10, 7);
         for _ in 0..50 {
-            places.reopen_later(NOW, Opening { failures: 1, again: false });
+            places.reopen_later(NOW, opening(1, false));
         }
         let due = places.next_due();
         assert!(due >= NOW && due <= NOW + Duration::from_millis(200));
         let later = NOW + Duration::from_millis(200);
-        assert_eq!(places.open_next(later), Some(Opening { failures: 2, again: false }));
+        assert_eq!(places.open_next(later), Some(opening(2, false)));
     }
 
     #[test]
     fn a_place_that_had_answered_comes_back_at_once() {
-        let mut places = Places::new(0, 10, 7);
-        places.reopen_at_once(NOW);
-        assert_eq!(places.open_next(NOW), Some(Opening { failures: 0, again: true }));
+        let mut places = Places::new(vec![], 10, 7);
+        places.reopen_at_once(NOW, opening(3, false));
+        assert_eq!(places.open_next(NOW), Some(opening(0, true)));
     }
 
     #[test]
     fn a_rate_holds_for_all_attempts() {
-        let mut places = Places::new(5, 10, 7);
+        let mut places = Places::new(vec![5], 10, 7);
         places.pace(Pacer::new(NOW, 100, 0, 1));
         assert!(places.open_next(NOW).is_some());
         assert_eq!(places.open_next(NOW), None);

@@ -66,6 +66,15 @@ pub struct SourceRange {
     pub last_port: u16,
 }
 
+/// Where so many of a worker's places connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PeerShare {
+    /// The address.
+    pub address: SocketAddr,
+    /// Places that connect there.
+    pub places: u32,
+}
+
 /// One worker's part of the plan. Durations in nanoseconds, rates per second.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct WorkerShare {
@@ -81,8 +90,8 @@ pub struct WorkerShare {
     pub connections: u32,
     /// The load model.
     pub load: LoadKind,
-    /// Where to connect.
-    pub peer: SocketAddr,
+    /// Where to connect: the places in order, so many to each.
+    pub peers: Vec<PeerShare>,
     /// Where from; empty leaves the choice to the kernel.
     pub sources: Vec<SourceRange>,
     /// The protocol.
@@ -140,7 +149,7 @@ pub struct TargetShare {
     pub slot: u32,
     /// Seed of this slot.
     pub seed: u64,
-    /// Where to listen; the processes share it.
+    /// Where to listen; the processes of a target that serves alone share it.
     pub listen: SocketAddr,
     /// The protocol.
     pub protocol: ProtocolKind,
