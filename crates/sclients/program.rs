@@ -27,6 +27,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Invocation::Completions(shell)) => {
             print(&String::from_utf8_lossy(&config::completions(shell)))
         }
+        Ok(Invocation::Cases) => print(&config::cases()),
         Ok(Invocation::Man) => print(&String::from_utf8_lossy(&config::man_page())),
         Err(ConfigError::Display(text)) => print(&text),
         Err(error) => complain(&error, ExitCode::Usage),

@@ -1,10 +1,14 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child.
 
-use crate::config::{Config, Embedded, Load, Protocol, ServeConfig};
+use crate::config::{Config, Embedded, Hostile, Load, Protocol, ServeConfig};
 use crate::plan::{Plan, share_of};
+use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
 use std::time::Duration;
-use wire::{LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare, WorkerShare};
+use wire::{
+    ChopKind, HostileShare, LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare,
+    WorkerShare,
+};
 
 /// The part of worker `slot`.
 pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
@@ -38,6 +42,11 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         reopen: config.reopen,
         stagger_nanos: nanos(plan.stagger),
         timeout_nanos: nanos(config.timeout),
+        first_byte_nanos: config.first_byte_timeout.map(nanos),
+        idle_nanos: config.idle_timeout.map(nanos),
+        lenient: config.lenient,
+        finish_early: config.finish_early,
+        body_max: config.body_max.unwrap_or(u32::MAX),
         connect_timeout_nanos: nanos(config.connect_timeout),
         open_timeout_nanos: nanos(config.open_timeout),
         warmup_nanos: nanos(config.warmup),
@@ -65,12 +74,16 @@ pub fn of_target(plan: &Plan, slot: u32) -> TargetShare {
 
 /// The part of process `slot` of a target that serves alone.
 pub fn of_server(config: &ServeConfig, listen: SocketAddr, slot: u32) -> TargetShare {
+    let mut share = target(&config.embedded, listen, slot);
+    if let (true, Some(hostile)) = (config.case_per_port, &mut share.hostile) {
+        hostile.cases = vec![hostile.cases[slot as usize]];
+    }
     TargetShare {
         seed: config.seed.wrapping_add(u64::from(slot)),
         connections: config.conns,
         interval_nanos: nanos(config.interval),
         cpu: config.cpus.get(slot as usize % config.cpus.len().max(1)).copied(),
-        ..target(&config.embedded, listen, slot)
+        ..share
     }
 }
 
@@ -81,6 +94,7 @@ fn target(embedded: &Embedded, listen: SocketAddr, slot: u32) -> TargetShare {
         protocol: kind(embedded.protocol),
         body_bytes: embedded.body_bytes,
         delay_nanos: nanos(embedded.delay),
+        hostile: embedded.hostile.as_ref().map(hostile),
         service_nanos: embedded.service.map_or(0, |service| nanos(service.mean)),
         service_exponential: embedded.service.is_some_and(|service| service.exponential),
         seed: 0,
@@ -88,6 +102,22 @@ fn target(embedded: &Embedded, listen: SocketAddr, slot: u32) -> TargetShare {
         connections: 0,
         interval_nanos: 0,
         cpu: None,
+    }
+}
+
+fn hostile(hostile: &Hostile) -> HostileShare {
+    let place = |case: &&'static Case| CASES.iter().position(|known| known == *case);
+    let place = |case| place(case).expect("cases come out of the list") as u16;
+    HostileShare {
+        cases: hostile.cases.iter().map(place).collect(),
+        chop: match hostile.chop {
+            Chop::Whole => ChopKind::Whole,
+            Chop::Each(bytes) => ChopKind::Each(bytes),
+            Chop::Split => ChopKind::Split,
+            Chop::Gaps => ChopKind::Gaps,
+        },
+        after: hostile.after,
+        connections: hostile.connections,
     }
 }
 

@@ -3,7 +3,7 @@
 //! A further protocol is one variant in each enum and one line in the `match` that delegates.
 
 use crate::{
-    ClientEvent, ClientMachine, Machine, Received, ServerEvent, ServerMachine, echo, http1,
+    ClientEvent, ClientMachine, Machine, Received, ServerEvent, ServerMachine, echo, hostile, http1,
 };
 
 /// The client's side of some protocol.
@@ -22,75 +22,76 @@ pub enum Server {
     Http1(http1::Server),
     /// Bytes that go back.
     Echo(echo::Server),
+    /// HTTP/1 as it should not be.
+    Hostile(Box<hostile::Server>),
 }
 
-/// `$call` on whichever machine `$self` holds.
+/// `$call` on whichever machine `$self` holds, one of `$variant`.
 macro_rules! delegate {
-    ($self:ident, $machine:ident => $call:expr) => {
+    ([$($variant:ident)+] $self:ident, $machine:ident => $call:expr) => {
         match $self {
-            Self::Http1($machine) => $call,
-            Self::Echo($machine) => $call,
+            $(Self::$variant($machine) => $call,)+
         }
     };
 }
 
-/// `Machine` for an enum of machines with the event `$event`.
+/// `Machine` for an enum of machines `$variant` with the event `$event`.
 macro_rules! machine {
-    ($any:ty, $event:ty) => {
+    ($any:ty, $event:ty, $variants:tt) => {
         impl Machine for $any {
             type Event = $event;
 
             #[inline]
             fn pending(&self) -> &[u8] {
-                delegate!(self, machine => machine.pending())
+                delegate!($variants self, machine => machine.pending())
             }
 
             #[inline]
             fn transmitted(&mut self, n: usize) {
-                delegate!(self, machine => machine.transmitted(n))
+                delegate!($variants self, machine => machine.transmitted(n))
             }
 
             #[inline]
             fn receive(&mut self, input: &[u8]) -> Received<$event> {
-                delegate!(self, machine => machine.receive(input))
+                delegate!($variants self, machine => machine.receive(input))
             }
 
             #[inline]
             fn end_of_input(&mut self, rest: &[u8]) -> Option<$event> {
-                delegate!(self, machine => machine.end_of_input(rest))
+                delegate!($variants self, machine => machine.end_of_input(rest))
             }
 
             #[inline]
             fn finished(&self) -> bool {
-                delegate!(self, machine => machine.finished())
+                delegate!($variants self, machine => machine.finished())
             }
 
             #[inline]
             fn carry_limit(&self) -> usize {
-                delegate!(self, machine => machine.carry_limit())
+                delegate!($variants self, machine => machine.carry_limit())
             }
         }
     };
 }
 
-machine!(Client, ClientEvent);
-machine!(Server, ServerEvent);
+machine!(Client, ClientEvent, [Http1 Echo]);
+machine!(Server, ServerEvent, [Http1 Echo Hostile]);
 
 impl ClientMachine for Client {
     #[inline]
     fn start(&mut self) {
-        delegate!(self, machine => machine.start())
+        delegate!([Http1 Echo] self, machine => machine.start())
     }
 
     #[inline]
     fn busy(&self) -> bool {
-        delegate!(self, machine => machine.busy())
+        delegate!([Http1 Echo] self, machine => machine.busy())
     }
 }
 
 impl ServerMachine for Server {
     #[inline]
     fn respond(&mut self) {
-        delegate!(self, machine => machine.respond())
+        delegate!([Http1 Echo Hostile] self, machine => machine.respond())
     }
 }

@@ -19,12 +19,14 @@ mod body;
 mod client;
 mod framing;
 mod head;
+mod reader;
 mod request;
 mod responses;
 mod scan;
 mod server;
 
 pub use client::Client;
-pub use request::{Request, RequestBuilder, RequestError};
+pub(crate) use reader::RequestReader;
+pub use request::{Manner, Request, RequestBuilder, RequestError};
 pub use responses::Responses;
 pub use server::Server;

@@ -12,6 +12,7 @@
 mod any;
 pub mod echo;
 mod fifo;
+pub mod hostile;
 pub mod http1;
 mod machine;
 

@@ -106,7 +106,8 @@ pub struct Answer {
     pub status: u16,
     /// Whether the connection may carry another exchange. When not, the machine is finished.
     pub reusable: bool,
-    /// The answer was whole before our request was fully sent; what remains of the request is dropped.
+    /// The answer was whole before our request was fully sent; what remains of the request is dropped, unless the
+    /// connection is `reusable`.
     pub early: bool,
     /// Bytes came that belong to no answer we asked for (then not `reusable`).
     pub surplus: bool,
@@ -144,8 +145,12 @@ pub enum Failure {
     Truncated,
     /// The peer ended before the first byte of the answer; on a used connection that is a stale keep-alive.
     ClosedBeforeResponse,
-    /// Bytes came while nothing was asked, or before the first byte of the request had left.
+    /// An answer came while nothing was asked, or before the first byte of the request had left.
     Unsolicited,
+    /// Bytes that are no answer came while nothing was asked.
+    ExtraData,
+    /// The answer's body is over the limit that was set.
+    BodyLimit,
     /// What came back is not what was sent.
     EchoMismatch,
 }

@@ -3,12 +3,14 @@
 //!
 //! What options mean together is decided in `check`.
 
+use super::hostile::{self, Asked};
 use super::list::{self, CPUS_MAX, Source};
 use super::quantity::{self, QuantityError, count, duration, pause, size, span};
 use super::{Color, Format, Load, Protocol, Resolve, Service, Target, target};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use protocols::hostile::Chop;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -233,6 +235,21 @@ pub struct RequestOptions {
     /// From a request's send to its last byte
     #[arg(long, value_name = "T", default_value = "10s", value_parser = span)]
     pub timeout: Duration,
+    /// From a request's send to the first byte of its answer [default: --timeout]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub first_byte_timeout: Option<Duration>,
+    /// Longest silence within an answer [default: --timeout]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub idle_timeout: Option<Duration>,
+    /// Take LF as the end of a line, and the same Content-Length twice; the report names it
+    #[arg(long)]
+    pub lenient: bool,
+    /// Most bytes of an answer's body [default: unlimited]
+    #[arg(long, value_name = "BYTES", value_parser = count::<u32>(0, u64::from(u32::MAX) - 1))]
+    pub max_body: Option<u32>,
+    /// After an answer to a request that is not sent yet: close (stop), or send the rest (finish)
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub early_answer: EarlyAnswer,
     /// Statuses that count as expected, comma separated [default: 200-399]
     #[arg(
         long,
@@ -244,6 +261,15 @@ pub struct RequestOptions {
     /// Echo: bytes of a message [default: 64]
     #[arg(long, value_name = "BYTES", value_parser = size(1, MESSAGE_BYTES_MAX))]
     pub message_bytes: Option<u64>,
+}
+
+/// What becomes of a request that was answered before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EarlyAnswer {
+    /// The rest is not sent and the connection closed.
+    Stop,
+    /// The rest is sent and the connection used again.
+    Finish,
 }
 
 /// The embedded target beside a run.
@@ -268,6 +294,18 @@ pub struct EmbeddedOptions {
     /// Its protocol [default: http]
     #[arg(long, value_name = "PROTOCOL", hide_possible_values = false)]
     pub target_protocol: Option<Protocol>,
+    /// It breaks the protocol: cases by name, one per connection by the seed
+    #[arg(long, value_name = "CASE,…", value_delimiter = ',', value_parser = hostile::case)]
+    pub target_hostile: Vec<Asked>,
+    /// Its hostile bytes leave whole, by bytes, by N, in a split at every point, or with gaps
+    #[arg(long, value_name = "HOW", value_parser = hostile::chop)]
+    pub target_chop: Option<Chop>,
+    /// Plain answers on each connection before it turns hostile [default: 0]
+    #[arg(long, value_name = "N", value_parser = count::<u32>(0, u32::MAX as u64))]
+    pub target_after: Option<u32>,
+    /// Only the first connections of each process are hostile [default: all]
+    #[arg(long, value_name = "N", value_parser = count::<u64>(1, u64::MAX))]
+    pub target_hostile_conns: Option<u64>,
 }
 
 /// Output of a run.
@@ -324,6 +362,25 @@ pub struct ServeOptions {
     /// Pin process i to the i-th of these processors
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = count::<u32>(0, CPUS_MAX - 1))]
     pub cpus: Vec<u32>,
+    /// Break the protocol, on loopback: cases by name, one per connection by the seed; list prints
+    /// them
+    #[arg(long, value_name = "CASE,…|list", value_delimiter = ',', value_parser = hostile::case)]
+    pub hostile: Vec<Asked>,
+    /// Hostile bytes leave whole, by bytes, by N, in a split at every point, or with gaps
+    #[arg(long, value_name = "HOW", value_parser = hostile::chop)]
+    pub chop: Option<Chop>,
+    /// Plain answers on each connection before it turns hostile [default: 0]
+    #[arg(long, value_name = "N", value_parser = count::<u32>(0, u32::MAX as u64))]
+    pub after: Option<u32>,
+    /// Only the first connections of each process are hostile [default: all]
+    #[arg(long, value_name = "N", value_parser = count::<u64>(1, u64::MAX))]
+    pub hostile_conns: Option<u64>,
+    /// Each case in a process and on a port of its own, counted up from --listen
+    #[arg(long)]
+    pub case_per_port: bool,
+    /// Seed of all that is drawn [default: drawn]
+    #[arg(long, value_name = "N", value_parser = count::<u64>(0, u64::MAX))]
+    pub seed: Option<u64>,
 }
 
 /// The description that man page and completions are made of.

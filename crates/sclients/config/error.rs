@@ -50,6 +50,9 @@ pub enum ConfigError {
         /// The bound, inclusive.
         max: usize,
     },
+    /// Cases that need a port of their own.
+    #[error("case {0} decides how its port listens; serve it alone, or with --case-per-port")]
+    Loner(&'static str),
     /// The file of `--config`.
     #[error("--config: {0}")]
     File(#[from] FileError),

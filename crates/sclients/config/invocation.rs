@@ -3,6 +3,7 @@
 use super::cli::{CHILD, ChildArguments, Command, Options, RunOptions};
 use super::error::ConfigError;
 use super::file::{self, FileError};
+use super::hostile::Asked;
 use super::{Config, ServeConfig, check, mistake};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
@@ -26,6 +27,8 @@ pub enum Invocation {
     Child(ChildArguments),
     /// Print the completion script for a shell.
     Completions(Shell),
+    /// Print the cases of hostility.
+    Cases,
     /// Print the man page.
     Man,
 }
@@ -48,7 +51,8 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             let matches = matches.subcommand_matches(DOCTOR).unwrap_or(&matches);
             Invocation::Doctor(configured(*run, &words, matches)?)
         }
-        Some(Command::Serve(serve)) => Invocation::Serve(Box::new(check::serve(*serve))),
+        Some(Command::Serve(serve)) if serve.hostile == [Asked::List] => Invocation::Cases,
+        Some(Command::Serve(serve)) => Invocation::Serve(Box::new(check::serve(*serve)?)),
         Some(Command::Completions { shell }) => Invocation::Completions(shell),
         Some(Command::Man) => Invocation::Man,
     })

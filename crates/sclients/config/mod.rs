@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod error;
 mod file;
+mod hostile;
 mod invocation;
 mod list;
 mod mistake;
@@ -18,6 +19,7 @@ mod target;
 
 pub use cli::{ChildArguments, ChildRole};
 pub use error::ConfigError;
+pub use hostile::{Hostile, list as cases};
 pub use invocation::{Invocation, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
@@ -41,6 +43,16 @@ pub struct Config {
     pub requests: Option<u64>,
     /// Load before measurement.
     pub warmup: Duration,
+    /// From a request's send to the first byte of its answer; none leaves it to the timeout.
+    pub first_byte_timeout: Option<Duration>,
+    /// The longest silence within an answer; none leaves it to the timeout.
+    pub idle_timeout: Option<Duration>,
+    /// Takes what the standard forbids and many servers send.
+    pub lenient: bool,
+    /// Sends the rest of a request that was answered early.
+    pub finish_early: bool,
+    /// Most bytes of an answer's body, inclusive; none is without limit.
+    pub body_max: Option<u32>,
     /// Pause after an answer.
     pub think: Duration,
     /// From send to last byte.
@@ -119,8 +131,10 @@ pub struct ServeConfig {
     pub cpus: Vec<u32>,
     /// Time between reports of a process.
     pub interval: Duration,
-    /// Seed of the service times; drawn.
+    /// Seed of all that is drawn.
     pub seed: u64,
+    /// Each case of hostility on a port, and in a process, of its own.
+    pub case_per_port: bool,
 }
 
 /// A load model.
@@ -182,6 +196,8 @@ pub struct Embedded {
     pub delay: Duration,
     /// One answer at a time, each taking so long.
     pub service: Option<Service>,
+    /// How it misbehaves; none behaves.
+    pub hostile: Option<Hostile>,
 }
 
 /// `--service T[,exp]`.

@@ -14,6 +14,11 @@ pub fn config(procs: u32, conns: u32) -> Config {
         duration: Some(Duration::from_secs(10)),
         requests: None,
         warmup: Duration::ZERO,
+        first_byte_timeout: None,
+        idle_timeout: None,
+        lenient: false,
+        finish_early: false,
+        body_max: None,
         think: Duration::ZERO,
         timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(10),
@@ -51,6 +56,7 @@ fn embedded() -> Embedded {
         body_bytes: 0,
         delay: Duration::ZERO,
         service: None,
+        hostile: None,
     }
 }
 

@@ -131,6 +131,9 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "lost": lost.requests,
         "unknown_ms": lost.unknown.as_millis() as u64,
         "interim": of(Counter::Interims),
+        "early_response": of(Counter::EarlyAnswers),
+        "extra_data": of(Counter::ExtraData),
+        "unsolicited": of(Counter::Unsolicited),
         "failed_share": failed_share(counters),
     })
 }
@@ -261,6 +264,7 @@ fn target(seen: &Counters) -> Value {
         "connections_seen": seen.of(Counter::ConnectionsEstablished),
         "requests_seen": seen.of(Counter::RequestsSent),
         "bad_requests": seen.requests_failed(),
+        "hostile": seen.of(Counter::Hostile),
         "bytes_read": seen.of(Counter::BytesRead),
         "bytes_written": seen.of(Counter::BytesWritten),
         "accepts_refused": classes(&seen.connections_failed),

@@ -98,7 +98,7 @@ enum Stage {
 
 enum Job {
     Run(Box<Plan>),
-    Serve(Box<ServeConfig>, SocketAddr),
+    Serve(Box<ServeConfig>, Vec<SocketAddr>),
 }
 
 /// The state of the run as a whole.
@@ -124,7 +124,11 @@ impl Conductor {
         Self::new(Job::Run(Box::new(plan)), begun)
     }
 
-    pub(super) fn for_serving(config: ServeConfig, listen: SocketAddr, begun: Instant) -> Self {
+    pub(super) fn for_serving(
+        config: ServeConfig,
+        listen: Vec<SocketAddr>,
+        begun: Instant,
+    ) -> Self {
         Self::new(Job::Serve(Box::new(config), listen), begun)
     }
 
@@ -242,16 +246,24 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let start = now + START_AHEAD;
     conductor.start = Some(start);
     if let Job::Serve(config, listen) = &conductor.job {
-        let procs = config.embedded.procs.unwrap_or(1);
-        let processes = if procs == 1 { "process" } else { "processes" };
-        let note = format!("listening at {listen} ({procs} {processes})");
-        context.world.printer.note(note);
+        listen_notes(config, listen).into_iter().for_each(|note| context.world.printer.note(note));
         tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
         return context.world.conductor.move_to(Stage::Running);
     }
     tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
     tell(context, Role::Worker, &Command::Start { at_nanos: start.as_nanos() });
     context.world.conductor.move_to(Stage::Opening)
+}
+
+/// Where a target that serves alone listens.
+fn listen_notes(config: &ServeConfig, listen: &[SocketAddr]) -> Vec<String> {
+    if let (true, Some(hostile)) = (config.case_per_port, &config.embedded.hostile) {
+        let pairs = listen.iter().zip(&hostile.cases);
+        return pairs.map(|(at, case)| format!("listening at {at}: {}", case.name)).collect();
+    }
+    let procs = config.embedded.procs.unwrap_or(1);
+    let processes = if procs == 1 { "process" } else { "processes" };
+    vec![format!("listening at {} ({procs} {processes})", listen[0])]
 }
 
 fn opening(context: &mut Context, now: Instant) -> ControlFlow<()> {

@@ -58,6 +58,9 @@ pub enum SupervisorError {
         /// What the system said.
         error: io::Error,
     },
+    /// Not so many ports.
+    #[error("there are no {0} ports from {1} on; choose a lower one")]
+    NoPort(u32, SocketAddr),
     /// The embedded target cannot listen.
     #[error("cannot listen at {0}: {1}; choose another address or port")]
     Listen(SocketAddr, SocketError),
@@ -71,7 +74,7 @@ impl SupervisorError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::System { .. } => ExitCode::Internal,
-            Self::Listen(..) => ExitCode::Refused,
+            Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
             Self::Run(failure) => failure.exit_code(),
         }
     }
@@ -121,13 +124,11 @@ pub fn run(mut plan: Plan) -> Result<ExitCode, SupervisorError> {
 pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
     let begun = Instant::now();
     let signals = signals()?;
-    let mut listen = config.embedded.listen;
-    let reserved = Acceptor::reserve(listen).map_err(|e| SupervisorError::Listen(listen, e))?;
-    listen = bound(&reserved, listen)?;
+    let (reserved, listen) = reserve_to_serve(&config)?;
     let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
     let procs = config.embedded.procs.unwrap_or(1);
     for slot in 0..procs {
-        let share = shares::of_server(&config, listen, slot);
+        let share = shares::of_server(&config, listen[slot as usize % listen.len()], slot);
         spawn(&mut children, Role::Target, slot, Command::Serve(share))?;
     }
     let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
@@ -156,10 +157,27 @@ fn reserve(plan: &mut Plan) -> Result<Vec<OwnedFd>, SupervisorError> {
     Ok(reserved)
 }
 
-fn bound(
-    reserved: &OwnedFd,
-    asked: SocketAddr,
-) -> Result<SocketAddr, SupervisorError> {
+/// The ports of a target that serves alone, held as above: one that all its processes share, or one
+/// for each case.
+fn reserve_to_serve(
+    config: &ServeConfig,
+) -> Result<(Vec<OwnedFd>, Vec<SocketAddr>), SupervisorError> {
+    let first = config.embedded.listen;
+    let ports = if config.case_per_port { config.embedded.procs.unwrap_or(1) } else { 1 };
+    let mut held = (Vec::new(), Vec::new());
+    for index in 0..ports {
+        let port = if first.port() == 0 { Some(0) } else { first.port().checked_add(index as u16) };
+        let listen =
+            SocketAddr::new(first.ip(), port.ok_or(SupervisorError::NoPort(ports, first))?);
+        let failed = |error| SupervisorError::Listen(listen, error);
+        let reserved = Acceptor::reserve(listen).map_err(failed)?;
+        held.1.push(bound(&reserved, listen)?);
+        held.0.push(reserved);
+    }
+    Ok(held)
+}
+
+fn bound(reserved: &OwnedFd, asked: SocketAddr) -> Result<SocketAddr, SupervisorError> {
     let port = std::net::TcpListener::from(reserved.try_clone().map_err(system("descriptor"))?)
         .local_addr()
         .map_err(system("reserved port"))?

@@ -10,12 +10,14 @@ pub use serve::Serve;
 
 use crate::child::{self, Adopted, ChildError, attach};
 use crate::worker::{WorkerError, pin};
+use protocols::hostile::{CASES, Chop, Hostility, Listening, Manner};
 use protocols::http1::Responses;
-use protocols::{Server, echo, http1};
+use protocols::{Server, echo, hostile, http1};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
-use tcpsocket::SocketError;
-use wire::{Command, ProtocolKind, Report, TargetShare};
+use tcpsocket::{Acceptor, SocketError};
+use wire::{ChopKind, Command, HostileShare, ProtocolKind, Report, TargetShare};
 
 /// Connections that may wait to be accepted; the kernel takes less if somaxconn is less.
 pub const BACKLOG: i32 = 4096;
@@ -56,14 +58,59 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), TargetError> {
         pin(cpu)?;
     }
     let (listen, connections) = (share.listen, share.connections as usize);
-    let machines = machines(&share);
-    let mut context = servicemodel::context(Serve::new(share, machines), None, connections)?;
-    let listening = servicemodel::listen(&mut context, listen, BACKLOG)
-        .map_err(|error| TargetError::Listen(listen, error))?;
+    let hostility =
+        share.hostile.as_ref().map(|hostile| Hostility::new(manner(hostile, share.seed)));
+    let machines = match &hostility {
+        Some(hostility) => hostile_machines(Rc::clone(hostility)),
+        None => machines(&share),
+    };
+    let how = hostility.as_ref().map_or(Listening::Accepting, |hostility| hostility.listening());
+    let serve = Serve::new(share, machines, hostility);
+    let mut context = servicemodel::context(serve, None, connections)?;
+    let (listening, _held) =
+        listen_as(how, &mut context, listen).map_err(|error| TargetError::Listen(listen, error))?;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     child::report(&mut context, Report::Ready { listening: Some(listening) });
     servicemodel::run(&mut context)?;
     child::exit(0)
+}
+
+/// Listens at `address`, unless the case is that it does not; then the socket is held that stands in
+/// for a listener.
+fn listen_as(
+    how: Listening,
+    context: &mut servicemodel::Context<Serve>,
+    address: SocketAddr,
+) -> Result<(SocketAddr, Option<Acceptor>), SocketError> {
+    match how {
+        Listening::Accepting => Ok((servicemodel::listen(context, address, BACKLOG)?, None)),
+        Listening::Full => Ok((address, Some(Acceptor::listen(address, 1)?))),
+        // The supervisor holds the port, bound and not listening.
+        Listening::Refusing => Ok((address, None)),
+    }
+}
+
+fn manner(share: &HostileShare, seed: u64) -> Manner {
+    let case = |place: &u16| CASES.get(usize::from(*place));
+    Manner {
+        cases: share.cases.iter().filter_map(case).collect(),
+        chop: match share.chop {
+            ChopKind::Whole => Chop::Whole,
+            ChopKind::Each(bytes) => Chop::Each(bytes),
+            ChopKind::Split => Chop::Split,
+            ChopKind::Gaps => Chop::Gaps,
+        },
+        after: share.after,
+        connections: share.connections,
+        seed,
+    }
+}
+
+fn hostile_machines(hostility: Rc<Hostility>) -> Machines {
+    Box::new(move || {
+        let machine = hostile::Server::new(Rc::clone(&hostility));
+        Server::Hostile(Box::new(machine))
+    })
 }
 
 fn machines(share: &TargetShare) -> Machines {

@@ -3,13 +3,15 @@
 use super::Machines;
 use crate::child::{self, Child, Recorder, Role, usage};
 use dispatch::{DispatchId, Instant};
+use protocols::hostile::{Hostility, Wish};
 use protocols::{Server, ServerEvent, ServerMachine};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use servicemodel::{Connection, Context, End, Model, connections, with_connection};
+use servicemodel::{Connection, Context, End, Ending, Model, connections, with_connection};
 use stats::{Counter, Gauges, Outcome, Phase};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::Duration;
 use tcpsocket::SocketError;
 use wire::{Command, Final, Report, TargetShare};
@@ -32,6 +34,8 @@ pub struct Serve {
     /// Length of an echo message; 0 where it is not known, or the protocol tells requests apart.
     message_bytes: u64,
     service: Option<Service>,
+    /// What hostile connections share, and how many cases they had played at the last report.
+    hostility: Option<(Rc<Hostility>, u64)>,
     /// Answers that are not due yet; due instants only grow.
     later: VecDeque<(Instant, DispatchId)>,
     last_read: Instant,
@@ -64,7 +68,7 @@ impl Service {
 
 impl Serve {
     /// The target of one share.
-    pub fn new(share: TargetShare, machines: Machines) -> Self {
+    pub fn new(share: TargetShare, machines: Machines, hostility: Option<Rc<Hostility>>) -> Self {
         let service = (share.service_nanos > 0).then(|| Service {
             mean: Duration::from_nanos(share.service_nanos),
             exponential: share.service_exponential,
@@ -80,6 +84,7 @@ impl Serve {
             delay: Duration::from_nanos(share.delay_nanos),
             message_bytes: share.message_bytes,
             service,
+            hostility: hostility.map(|hostility| (hostility, 0)),
             later: VecDeque::new(),
             last_read: Instant::default(),
             stopping: None,
@@ -112,6 +117,14 @@ impl Serve {
         }
     }
 
+    /// Cases of hostility played since the last report.
+    fn count_hostile(&mut self) {
+        if let Some((hostility, told)) = &mut self.hostility {
+            let played = hostility.begun() - std::mem::replace(told, hostility.begun());
+            self.recorder.counters.count_many(Counter::Hostile, played);
+        }
+    }
+
     fn next_due(&self) -> Instant {
         self.later.front().map_or(Instant::FAR_FUTURE, |(due, _)| *due)
     }
@@ -138,6 +151,7 @@ fn release(context: &mut Context<Serve>, now: Instant) {
 fn cut(context: &mut Context<Serve>, now: Instant) {
     let live = connections(context).count() as u64;
     let serve = &mut context.world.model;
+    serve.count_hostile();
     let gauges = Gauges { live, ..Gauges::default() };
     let interval = serve.recorder.cut(Phase::Measurement, gauges, now);
     child::report_interval(context, interval, now);
@@ -207,6 +221,26 @@ impl Model for Serve {
         }
     }
 
+    fn flushed(&mut self, connection: &mut Connection<Self>) {
+        let Server::Hostile(machine) = &mut connection.machine else { return };
+        match machine.wish() {
+            None => {}
+            Some(Wish::Pause(time)) => connection.wake_at(Instant::now() + time),
+            Some(Wish::Finish) => {
+                machine.go_on();
+                connection.finish_sending();
+            }
+            Some(Wish::Close) => connection.close(Ending::Close),
+            Some(Wish::Reset) => connection.close(Ending::Reset),
+        }
+    }
+
+    fn woken(&mut self, connection: &mut Connection<Self>, _now: Instant) {
+        if let Server::Hostile(machine) = &mut connection.machine {
+            machine.go_on();
+        }
+    }
+
     fn expired(&mut self, _connection: &mut Connection<Self>, _now: Instant) {}
 
     fn ended(&mut self, _connection: &mut Connection<Self>, end: End) {
@@ -216,12 +250,12 @@ impl Model for Serve {
         });
     }
 
-    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize) {
+    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize, at: Instant) {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
         if self.message_bytes > 0 {
             self.count_messages(&mut connection.place, bytes as u64);
         }
-        self.last_read = Instant::now();
+        self.last_read = at;
     }
 
     fn wrote(&mut self, bytes: usize) {

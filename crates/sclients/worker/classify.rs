@@ -21,9 +21,11 @@ pub const fn of_attempt(error: SocketError) -> Outcome {
     }
 }
 
-/// The class of a request whose connection broke.
-pub const fn of_broken(error: SocketError) -> Outcome {
+/// The class of a request whose connection broke; `stale` says that the connection had answered before
+/// and this request got not a byte.
+pub const fn of_broken(error: SocketError, stale: bool) -> Outcome {
     match error {
+        SocketError::Reset if stale => Outcome::StaleKeepalive,
         SocketError::NoBuffers => Outcome::LocalNoBuffers,
         SocketError::NotPermitted => Outcome::LocalNotPermitted,
         SocketError::TimedOut => Outcome::TimeoutTotal,
@@ -51,6 +53,8 @@ pub const fn of_exchange(failure: Failure, reused: bool) -> Outcome {
         Failure::ClosedBeforeResponse if reused => Outcome::StaleKeepalive,
         Failure::ClosedBeforeResponse => Outcome::ClosedBeforeResponse,
         Failure::Unsolicited => Outcome::Unsolicited,
+        Failure::ExtraData => Outcome::ExtraData,
+        Failure::BodyLimit => Outcome::BodyLimit,
         Failure::EchoMismatch => Outcome::EchoMismatch,
     }
 }

@@ -12,7 +12,7 @@ use super::places::{Opening, Places};
 use super::schedule::Schedule;
 use crate::child::{self, Child, Recorder, Role, usage};
 use dispatch::Instant;
-use protocols::{Answer, Client, ClientEvent, ClientMachine};
+use protocols::{Answer, Client, ClientEvent, ClientMachine, Failure};
 use servicemodel::{
     Connection, Context, End, Ending, Model, connect, connections, with_connection,
 };
@@ -171,7 +171,8 @@ impl Load {
         let place = &mut connection.place;
         (place.due, place.sent) = (due, sent);
         (place.in_flight, place.measured) = (true, measured);
-        connection.deadline = sent + Duration::from_nanos(self.share.timeout_nanos);
+        let first_byte = self.share.first_byte_nanos.unwrap_or(u64::MAX);
+        connection.deadline = sent + Duration::from_nanos(self.share.timeout_nanos.min(first_byte));
         self.requests_left -= 1;
         self.in_flight += 1;
         self.recorder.count(Counter::RequestsDue);
@@ -179,6 +180,13 @@ impl Load {
         if measured {
             self.recorder.record(Latency::SchedLag, sent.nanos_since(due));
         }
+    }
+
+    /// By when more of an answer has to come: never past the request's end, so that a drip saves nothing.
+    fn answer_deadline(&self, sent: Instant, heard: Instant) -> Instant {
+        let end = sent + Duration::from_nanos(self.share.timeout_nanos);
+        let idle = self.share.idle_nanos;
+        idle.map_or(end, |nanos| end.min(heard + Duration::from_nanos(nanos)))
     }
 
     /// A request that was due at the connection is not sent.
@@ -189,6 +197,12 @@ impl Load {
 
     fn completed(&mut self, connection: &mut Connection<Self>, answer: Answer, at: Instant) {
         self.recorder.count(Counter::RequestsCompleted);
+        if answer.early {
+            self.recorder.count(Counter::EarlyAnswers);
+        }
+        if answer.surplus {
+            self.count_unasked(answer.unsolicited);
+        }
         self.recorder.counters.count_status(answer.status);
         if !self.expects(answer.status) {
             self.recorder.count(Counter::RequestsUnexpected);
@@ -204,6 +218,11 @@ impl Load {
         } else {
             self.next(connection, at);
         }
+    }
+
+    /// Bytes that no request asked for: another answer, or not even that.
+    fn count_unasked(&mut self, answer: bool) {
+        self.recorder.count(if answer { Counter::Unsolicited } else { Counter::ExtraData });
     }
 
     /// The request under way has ended at `at`, in an answer or a timeout: its latency counts.
@@ -348,8 +367,9 @@ fn open_places(context: &mut Context<Load>, now: Instant) {
 impl Load {
     fn not_established(&mut self, place: Place, error: SocketError, now: Instant) {
         self.recorder.counters.connections_failed[classify::of_attempt(error) as usize] += 1;
-        self.places.settled();
-        if self.wants_reopening(now) {
+        let again = self.wants_reopening(now);
+        self.places.settled(place.opening, !again);
+        if again {
             self.places.reopen_later(now, place.opening);
         }
     }
@@ -456,7 +476,7 @@ impl Model for Load {
             self.recorder.count(Counter::ConnectionsReopened);
         }
         self.recorder.record(Latency::Connect, now.nanos_since(connection.place.due));
-        self.places.settled();
+        self.places.settled(connection.place.opening, true);
         self.last_established = now;
         if self.stage == Stage::Loaded {
             match self.share.load {
@@ -476,6 +496,12 @@ impl Model for Load {
         match event {
             ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),
             ClientEvent::Completed(answer) => self.completed(connection, answer, at),
+            ClientEvent::Failed(failure @ (Failure::Unsolicited | Failure::ExtraData))
+                if !connection.place.in_flight =>
+            {
+                self.count_unasked(failure == Failure::Unsolicited);
+                connection.close(Ending::Close);
+            }
             ClientEvent::Failed(failure) => {
                 let outcome = classify::of_exchange(failure, connection.place.answered);
                 self.failed(&mut connection.place, outcome);
@@ -501,12 +527,14 @@ impl Model for Load {
             return;
         }
         if connection.place.in_flight {
-            let first_byte = Outcome::TimeoutFirstByte;
-            let outcome = if connection.heard { Outcome::TimeoutTotal } else { first_byte };
+            let end = connection.place.sent + Duration::from_nanos(self.share.timeout_nanos);
+            let outcome = match connection.heard {
+                false => Outcome::TimeoutFirstByte,
+                true if now < end => Outcome::TimeoutIdle,
+                true => Outcome::TimeoutTotal,
+            };
             self.recorder.counters.requests_failed[outcome as usize] += 1;
-            let timeout = Duration::from_nanos(self.share.timeout_nanos);
-            let at = (connection.place.sent + timeout).min(now);
-            self.over(connection, at);
+            self.over(connection, end.min(now));
         }
         connection.close(Ending::Close);
     }
@@ -521,7 +549,10 @@ impl Model for Load {
             End::NotConnected(error) => return self.not_established(place, error, now),
             End::ByUs => (Counter::ConnectionsClosedByUs, Outcome::Reset),
             End::ByPeer => (Counter::ConnectionsClosedByPeer, Outcome::Truncated),
-            End::Broken(error) => (Counter::ConnectionsClosedByPeer, classify::of_broken(error)),
+            End::Broken(error) => {
+                let stale = place.answered && !connection.heard;
+                (Counter::ConnectionsClosedByPeer, classify::of_broken(error, stale))
+            }
         };
         self.recorder.count(counter);
         self.failed(&mut place, outcome);
@@ -535,8 +566,11 @@ impl Model for Load {
         }
     }
 
-    fn read(&mut self, _connection: &mut Connection<Self>, bytes: usize) {
+    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize, at: Instant) {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
+        if connection.place.in_flight {
+            connection.deadline = self.answer_deadline(connection.place.sent, at);
+        }
     }
 
     fn wrote(&mut self, bytes: usize) {

@@ -21,7 +21,7 @@ pub use pacer::Pacer;
 use crate::child::{self, Adopted, ChildError, attach};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use protocols::http1::{Request, RequestError};
+use protocols::http1::{Manner, Request, RequestError};
 use protocols::{Client, echo, http1};
 use std::io;
 use std::rc::Rc;
@@ -115,7 +115,12 @@ fn machines(share: &WorkerShare) -> Result<Machines, RequestError> {
 pub fn request(share: &WorkerShare) -> Result<Request, RequestError> {
     let mut builder = Request::builder(&share.method, &share.authority, &share.path)
         .version(env!("CARGO_PKG_VERSION"))
-        .body(&share.body);
+        .body(&share.body)
+        .manner(Manner {
+            lenient: share.lenient,
+            finish_early: share.finish_early,
+            body_max: share.body_max,
+        });
     for (name, value) in &share.headers {
         builder = builder.header(name, value);
     }

@@ -30,6 +30,8 @@ pub struct Places {
     fresh: Vec<u32>,
     waiting: BinaryHeap<Reverse<(Instant, Opening)>>,
     connecting: u32,
+    /// Places that have not held a connection yet, nor failed for good.
+    unopened: u32,
     connecting_max: u32,
     pacer: Option<Pacer>,
     random: Xoshiro256PlusPlus,
@@ -42,8 +44,9 @@ impl Places {
         assert!(fresh.len() <= usize::from(u16::MAX), "a peer's index is 16 bits");
         Self {
             waiting: BinaryHeap::with_capacity(fresh.iter().sum::<u32>() as usize),
-            fresh,
             connecting: 0,
+            unopened: fresh.iter().sum(),
+            fresh,
             connecting_max,
             pacer: None,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -96,8 +99,11 @@ impl Places {
         self.pacer.map_or(place, |pacer| pacer.due().max(place))
     }
 
-    /// An attempt ended, in a connection or not.
-    pub fn settled(&mut self) {
+    /// The attempt `opening` ended: `for_good` in a connection, or in a failure that is not tried again.
+    pub fn settled(&mut self, opening: Opening, for_good: bool) {
+        if for_good && !opening.again {
+            self.unopened -= 1;
+        }
         self.connecting = self.connecting.checked_sub(1).expect("it was counted when it began");
     }
 
@@ -119,9 +125,10 @@ impl Places {
         self.waiting.push(Reverse((now + Duration::from_nanos(nanos), next)));
     }
 
-    /// Whether no place is left to open or being opened.
-    pub fn all_settled(&self) -> bool {
-        !self.any_fresh() && self.waiting.is_empty() && self.connecting == 0
+    /// Whether every place has held a connection, or has failed for good. What ended since and is
+    /// opened again holds nobody up.
+    pub const fn all_settled(&self) -> bool {
+        self.unopened == 0
     }
 }
 
@@ -154,10 +161,27 @@ mod tests {
         assert!(places.open_next(NOW).is_some() && places.open_next(NOW).is_some());
         assert_eq!(places.open_next(NOW), None);
         assert_eq!(places.next_due(), Instant::FAR_FUTURE);
-        places.settled();
+        places.settled(opening(0, false), true);
         assert!(places.open_next(NOW).is_some());
-        places.settled();
-        places.settled();
+        places.settled(opening(0, false), true);
+        assert!(!places.all_settled());
+        places.settled(opening(0, false), true);
+        assert!(places.all_settled());
+    }
+
+    #[test]
+    fn what_is_tried_again_is_not_settled_and_what_was_open_is() {
+        let mut places = Places::new(vec![1], 9, 1);
+        let first = places.open_next(NOW).unwrap();
+        places.settled(first, false);
+        places.reopen_later(NOW, first);
+        assert!(!places.all_settled());
+        let second = places.open_next(NOW + PAUSE_LONGEST).unwrap();
+        places.settled(second, true);
+        places.reopen_at_once(NOW, second);
+        assert!(places.all_settled());
+        let third = places.open_next(NOW).unwrap();
+        places.settled(third, true);
         assert!(places.all_settled());
     }
 

@@ -51,6 +51,7 @@ pub struct Connection<L: Model> {
     kept: Vec<u8>,
     source: Option<SourceId>,
     leaving: Option<Leaving>,
+    finishing: bool,
     established: bool,
     read_closed: bool,
     /// The socket, or what is kept, may hold input that no event will announce again.
@@ -78,6 +79,7 @@ impl<L: Model> Connection<L> {
             kept: Vec::new(),
             source,
             leaving: None,
+            finishing: false,
             established: false,
             read_closed: false,
             undrained: false,
@@ -98,6 +100,11 @@ impl<L: Model> Connection<L> {
     /// Ends the connection when the model returns.
     pub fn close(&mut self, ending: Ending) {
         self.leaving.get_or_insert(Leaving::Asked(ending));
+    }
+
+    /// Half close when the model returns: the peer learns that no more will be sent. Reading goes on.
+    pub fn finish_sending(&mut self) {
+        self.finishing = true;
     }
 
     /// Whether the connection was established.
@@ -145,7 +152,7 @@ impl<L: Model> Connection<L> {
     /// wake-up noted. Every turn of a connection ends here.
     pub(crate) fn act(&mut self, stream: &mut Stream, context: &mut Context<L>) {
         let sending = self.leaving.is_none() && self.established;
-        let cut_short = sending && self.flush(stream, &mut context.world.model);
+        let cut_short = sending && self.flush(stream, context);
         let nothing_left = self.machine.finished() && self.machine.pending().is_empty();
         if self.leaving.is_some() || nothing_left {
             self.end(stream, context);
@@ -165,27 +172,56 @@ impl<L: Model> Connection<L> {
         }
     }
 
-    /// Returns whether there is more to send that no event will ask for, since the socket took
+    /// Returns whether there may be more to send that no event will ask for, since the socket took
     /// all that one turn may write.
-    fn flush(&mut self, stream: &mut Stream, model: &mut L) -> bool {
+    fn flush(&mut self, stream: &mut Stream, context: &mut Context<L>) -> bool {
         for _ in 0..WRITES_PER_TURN {
             let pending = self.machine.pending();
             if pending.is_empty() {
+                self.flushed(stream, &mut context.world.model);
                 return false;
             }
             match stream.write(pending) {
                 Written::Bytes(bytes) => {
                     self.machine.transmitted(bytes);
-                    model.wrote(bytes);
+                    context.world.model.wrote(bytes);
                 }
                 Written::Blocked => return false,
                 Written::Failed(error) => {
+                    self.read_what_is_left(stream, context);
                     self.broken(error);
                     return false;
                 }
             }
         }
-        !self.machine.pending().is_empty()
+        true
+    }
+
+    fn flushed(&mut self, stream: &mut Stream, model: &mut L) {
+        model.flushed(self);
+        if std::mem::take(&mut self.finishing)
+            && let Err(error) = stream.shut_down()
+        {
+            self.broken(error);
+        }
+    }
+
+    /// The peer takes no more, but may have answered before it closed: what has arrived is there to
+    /// be read still.
+    #[cold]
+    fn read_what_is_left(&mut self, stream: &mut Stream, context: &mut Context<L>) {
+        let mut buffer = context.world.buffers.take_read();
+        let model = &mut context.world.model;
+        let mut filled = self.kept.len();
+        buffer[..filled].copy_from_slice(&self.kept);
+        while self.leaving.is_none() && filled < buffer.len() {
+            let Read::Bytes(bytes) = stream.read(&mut buffer[filled..]) else { break };
+            let at = Instant::now();
+            self.heard = true;
+            model.read(self, bytes, at);
+            filled = self.feed(model, &mut buffer, filled + bytes, at);
+        }
+        context.world.buffers.return_read(buffer);
     }
 
     fn broken(&mut self, error: SocketError) {
@@ -244,7 +280,7 @@ impl<L: Model> Connection<L> {
                 Read::Bytes(bytes) => {
                     let at = Instant::now();
                     self.heard = true;
-                    model.read(self, bytes);
+                    model.read(self, bytes, at);
                     filled = self.feed(model, buffer, filled + bytes, at);
                     if bytes == room || self.holds_back(filled) {
                         self.undrained = true;

@@ -73,9 +73,15 @@ pub trait Model: Sized + 'static {
     /// closes right after.
     fn ended(&mut self, connection: &mut Connection<Self>, end: End);
 
-    /// Bytes were read on the connection.
-    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize) {
-        let _ = (connection, bytes);
+    /// Bytes were read on the connection, at `at`.
+    fn read(&mut self, connection: &mut Connection<Self>, bytes: usize, at: Instant) {
+        let _ = (connection, bytes, at);
+    }
+
+    /// All that the machine had to send has been handed to the kernel, or it had nothing: after
+    /// each turn of a connection that stays.
+    fn flushed(&mut self, connection: &mut Connection<Self>) {
+        let _ = connection;
     }
 
     /// Bytes were handed to the kernel.

@@ -118,7 +118,7 @@ impl Model for Caller {
         self.note(connection, Note::Ended(end), Instant::now());
     }
 
-    fn read(&mut self, _connection: &mut Connection<Self>, bytes: usize) {
+    fn read(&mut self, _connection: &mut Connection<Self>, bytes: usize, _at: Instant) {
         self.bytes_read += bytes;
     }
 }

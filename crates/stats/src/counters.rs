@@ -36,6 +36,14 @@ named! {
         RequestsMeasured = "measured",
         /// Interim answers.
         Interims = "interim",
+        /// Answers that were whole before their request was sent.
+        EarlyAnswers = "early_response",
+        /// Answers with bytes behind them that are no answer.
+        ExtraData = "extra_data",
+        /// Answers that nobody asked for: behind another, or on an idle connection.
+        Unsolicited = "unsolicited",
+        /// At a target: cases of hostility that were played.
+        Hostile = "hostile",
         /// Bytes read.
         BytesRead = "bytes_read",
         /// Bytes written.

@@ -64,6 +64,8 @@ named! {
         LocalOther = "local.other",
         /// No byte of the answer in time.
         TimeoutFirstByte = "timeout.first_byte",
+        /// The answer began, and then nothing came for too long.
+        TimeoutIdle = "timeout.idle",
         /// The answer did not end in time.
         TimeoutTotal = "timeout.total",
         /// The connection was reset.
@@ -76,6 +78,8 @@ named! {
         StaleKeepalive = "stale_keepalive",
         /// Bytes that no request asked for.
         Unsolicited = "unsolicited",
+        /// Bytes that are no answer, before the request had left.
+        ExtraData = "extra_data",
         /// Not an HTTP start line.
         HttpStatusLine = "http.status_line",
         /// Not HTTP/1.0 or 1.1.
@@ -96,6 +100,8 @@ named! {
         HttpInterimLimit = "http.interim_limit",
         /// A protocol switch that was not asked for.
         HttpUpgrade = "http.upgrade",
+        /// An answer's body over the limit that was set.
+        BodyLimit = "body_limit",
         /// An echo that differs from what was sent.
         EchoMismatch = "echo.mismatch",
     }

@@ -126,6 +126,16 @@ pub struct WorkerShare {
     pub stagger_nanos: u64,
     /// From send to last byte.
     pub timeout_nanos: u64,
+    /// From send to the answer's first byte; none leaves it to the timeout.
+    pub first_byte_nanos: Option<u64>,
+    /// The longest silence within an answer; none leaves it to the timeout.
+    pub idle_nanos: Option<u64>,
+    /// Takes what the standard forbids and many servers send.
+    pub lenient: bool,
+    /// Sends the rest of a request that was answered early.
+    pub finish_early: bool,
+    /// Most bytes of an answer's body.
+    pub body_max: u32,
     /// From connect to established.
     pub connect_timeout_nanos: u64,
     /// The longest open phase.
@@ -140,6 +150,32 @@ pub struct WorkerShare {
     pub interval_nanos: u64,
     /// The processor to stay on.
     pub cpu: Option<u32>,
+}
+
+/// How a target misbehaves.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HostileShare {
+    /// Cases, by their place in the list of this build.
+    pub cases: Vec<u16>,
+    /// In which pieces bytes leave.
+    pub chop: ChopKind,
+    /// Plain answers on each connection first.
+    pub after: u32,
+    /// Only the first so many connections.
+    pub connections: u64,
+}
+
+/// In which pieces hostile bytes leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ChopKind {
+    /// All at once.
+    Whole,
+    /// So many at a time.
+    Each(u32),
+    /// In two, at every point in turn.
+    Split,
+    /// With pauses.
+    Gaps,
 }
 
 /// What one target process serves.
@@ -159,6 +195,8 @@ pub struct TargetShare {
     pub message_bytes: u64,
     /// Each answer so much later, any number at once.
     pub delay_nanos: u64,
+    /// How it misbehaves; none behaves.
+    pub hostile: Option<HostileShare>,
     /// One answer at a time, each taking so long.
     pub service_nanos: u64,
     /// Service times are drawn from an exponential distribution with that mean.

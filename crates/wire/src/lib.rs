@@ -15,6 +15,9 @@ mod frame;
 mod report;
 
 pub use codec::WireError;
-pub use command::{Command, LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare, WorkerShare};
+pub use command::{
+    ChopKind, Command, HostileShare, LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare,
+    WorkerShare,
+};
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
 pub use report::{Final, IntervalRecord, Report};

@@ -29,6 +29,10 @@ const ANSWER_BEGINS: &[u8; 5] = b"HTTP/";
 pub struct Client {
     request: Rc<Request>,
     sent: usize,
+    /// What of the last request is still to be sent, though it was answered.
+    owed: u32,
+    /// Bytes of the answer's body so far.
+    body_bytes: u32,
     phase: Phase,
     status: u16,
     interims: u8,
@@ -59,6 +63,8 @@ impl Client {
         Self {
             request,
             sent: 0,
+            owed: 0,
+            body_bytes: 0,
             phase: Phase::Idle,
             status: 0,
             interims: 0,
@@ -89,7 +95,7 @@ impl Client {
         self.interims += 1;
         self.phase = match head.framing.length {
             Some(left @ 1..) => Phase::Skip { left, begun: false },
-            _ => Phase::Head(Scan::ANSWER),
+            _ => Phase::Head(self.scan()),
         };
         Received::with(head.bytes, ClientEvent::Interim(head.status))
     }
@@ -109,7 +115,13 @@ impl Client {
     /// Goes on with `body` at `input[from..]`.
     #[inline]
     fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ClientEvent> {
-        match body.take(&input[from..]) {
+        let taken = body.take(&input[from..]);
+        if let Ok(taken) = taken
+            && self.is_over_limit(taken.bytes, &body)
+        {
+            return self.fail(Failure::BodyLimit);
+        }
+        match taken {
             Err(failure) => self.fail(failure),
             Ok(taken) if taken.complete => self.complete(from + taken.bytes, input),
             Ok(taken) => {
@@ -119,19 +131,38 @@ impl Client {
         }
     }
 
+    fn scan(&self) -> Scan {
+        Scan::answer(self.request.manner().lenient)
+    }
+
+    /// Whether `bytes` more of the body, or what `body` announces, is more than is wanted.
+    #[inline]
+    fn is_over_limit(&mut self, bytes: usize, body: &Body) -> bool {
+        let max = self.request.manner().body_max;
+        if max == u32::MAX {
+            return false;
+        }
+        self.body_bytes = self.body_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let announced = match body {
+            Body::Counted(left) => *left,
+            _ => 0,
+        };
+        u64::from(self.body_bytes).saturating_add(announced) > u64::from(max)
+    }
+
     /// Drops what an interim answer announced, unless a status line comes in its place.
     fn skip(&mut self, left: u64, begun: bool, input: &[u8]) -> Received<ClientEvent> {
         if !begun && begins_answer(input) {
             if input.len() < ANSWER_BEGINS.len() {
                 return Received::NOTHING;
             }
-            return self.head(Scan::ANSWER, input);
+            return self.head(self.scan(), input);
         }
         let mut rest = Body::Counted(left);
         let bytes = rest.take(input).map_or(0, |taken| taken.bytes);
         self.skipped = true;
         self.phase = match left - bytes as u64 {
-            0 => Phase::Head(Scan::ANSWER),
+            0 => Phase::Head(self.scan()),
             left => Phase::Skip { left, begun: true },
         };
         Received::quietly(bytes)
@@ -141,16 +172,19 @@ impl Client {
     #[inline]
     fn complete(&mut self, consumed: usize, input: &[u8]) -> Received<ClientEvent> {
         let rest = &input[consumed..];
-        let early = self.sent < self.request.bytes().len();
+        let unsent = self.request.bytes().len() - self.sent;
+        let early = unsent > 0;
         let surplus = self.skipped || !rest.is_empty();
+        let kept_up = !early || self.request.manner().finish_early;
         let answer = Answer {
             status: self.status,
-            reusable: self.persistent && self.request.is_persistent() && !early && !surplus,
+            reusable: self.persistent && self.request.is_persistent() && kept_up && !surplus,
             early,
             surplus,
             unsolicited: !rest.is_empty() && begins_answer(rest),
         };
         self.phase = if answer.reusable { Phase::Idle } else { Phase::Finished };
+        self.owed = if answer.reusable { u32::try_from(unsent).unwrap_or(u32::MAX) } else { 0 };
         Received::with(consumed, ClientEvent::Completed(answer))
     }
 
@@ -158,6 +192,11 @@ impl Client {
     fn fail(&mut self, failure: Failure) -> Received<ClientEvent> {
         self.phase = Phase::Finished;
         Received::with(0, ClientEvent::Failed(failure))
+    }
+
+    /// Bytes that no request asked for.
+    fn unasked(&mut self, input: &[u8]) -> Received<ClientEvent> {
+        self.fail(if begins_answer(input) { Failure::Unsolicited } else { Failure::ExtraData })
     }
 
     /// What it means that the peer ended inside the exchange, before the answer's body.
@@ -181,13 +220,21 @@ impl Machine for Client {
 
     #[inline]
     fn pending(&self) -> &[u8] {
-        if self.busy() { &self.request.bytes()[self.sent..] } else { &[] }
+        let bytes = self.request.bytes();
+        match self.owed as usize {
+            0 if self.busy() => &bytes[self.sent..],
+            owed => &bytes[bytes.len() - owed..],
+        }
     }
 
     #[inline]
     fn transmitted(&mut self, n: usize) {
         assert!(n <= self.pending().len(), "transmitted no more than was pending");
-        self.sent += n;
+        if self.owed > 0 {
+            self.owed -= n as u32;
+        } else {
+            self.sent += n;
+        }
     }
 
     #[inline]
@@ -197,9 +244,9 @@ impl Machine for Client {
         }
         match self.phase {
             Phase::Finished => Received::NOTHING,
-            Phase::Idle => self.fail(Failure::Unsolicited),
+            Phase::Idle => self.unasked(input),
             // An answer to what has not begun to leave is the answer to nothing of ours.
-            _ if self.sent == 0 => self.fail(Failure::Unsolicited),
+            _ if self.sent == 0 => self.unasked(input),
             Phase::Head(scan) => self.head(scan, input),
             Phase::Skip { left, begun } => self.skip(left, begun, input),
             Phase::Body(body) => self.body(body, 0, input),
@@ -240,7 +287,8 @@ impl ClientMachine for Client {
         );
         self.sent = 0;
         self.interims = 0;
-        self.phase = Phase::Head(Scan::ANSWER);
+        self.body_bytes = 0;
+        self.phase = Phase::Head(self.scan());
     }
 
     #[inline]

@@ -23,6 +23,7 @@ pub(super) struct Framing {
 /// The fields as they are met.
 #[derive(Default)]
 struct Fields {
+    lenient: bool,
     length: Option<u64>,
     coding: Coding,
     close: bool,
@@ -39,9 +40,9 @@ enum Coding {
 }
 
 impl Framing {
-    /// Reads the fields of a head of version HTTP/1.`minor`.
-    pub(super) fn read(minor: u8, headers: &[Header<'_>]) -> Result<Self, Failure> {
-        let mut fields = Fields::default();
+    /// Reads the fields of a head of version HTTP/1.`minor`; a lenient reading takes the same length twice.
+    pub(super) fn read(minor: u8, headers: &[Header<'_>], lenient: bool) -> Result<Self, Failure> {
+        let mut fields = Fields { lenient, ..Fields::default() };
         for header in headers {
             fields.take(header)?;
         }
@@ -92,10 +93,14 @@ impl Fields {
     }
 
     fn take_length(&mut self, value: &[u8]) -> Result<(), Failure> {
-        let length = decimal(value).ok_or(Failure::Length)?;
-        match self.length.replace(length) {
-            None => Ok(()),
-            Some(_) => Err(Failure::Length),
+        let length = match decimal(value) {
+            None if self.lenient => same_decimals(value),
+            length => length,
+        };
+        match (self.length.replace(length.ok_or(Failure::Length)?), self.length) {
+            (None, _) => Ok(()),
+            (Some(one), Some(other)) if self.lenient && one == other => Ok(()),
+            _ => Err(Failure::Length),
         }
     }
 
@@ -126,6 +131,13 @@ fn is(header: &Header<'_>, name: &str) -> bool {
     header.name.eq_ignore_ascii_case(name)
 }
 
+/// The number that a list repeats, as `8, 8` does.
+fn same_decimals(value: &[u8]) -> Option<u64> {
+    let mut numbers = value.split(|&byte| byte == b',').map(|part| decimal(part.trim_ascii()));
+    let first = numbers.next()??;
+    numbers.all(|number| number == Some(first)).then_some(first)
+}
+
 /// The digits of `value`, and nothing but digits, as a number.
 fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -149,7 +161,7 @@ mod tests {
 
     #[test]
     fn lengths() {
-        for (value, length) in [("0", 0), ("007", 7), ("18446744073709551615", u64::MAX)] {
+        for (value, length) in [("0", 0, false), ("007", 7), ("18446744073709551615", u64::MAX)] {
             let framing = read(1, &[("content-LENGTH", value)]).unwrap();
             assert_eq!(framing.length, Some(length));
         }

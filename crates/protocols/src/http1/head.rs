@@ -59,18 +59,18 @@ type Parsed<H> = Option<Result<H, Failure>>;
 fn read<H>(
     scan: &mut Scan,
     input: &[u8],
-    parse: impl Fn(&[u8]) -> Parsed<H>,
+    parse: impl Fn(&[u8], bool) -> Parsed<H>,
 ) -> Result<Option<H>, Failure> {
     let input = &input[..input.len().min(HEAD_BYTES_MAX)];
     if scan.at() == 0
-        && let Some(head) = parse(input)
+        && let Some(head) = parse(input, scan.is_lenient())
     {
         return head.map(Some);
     }
     if !scan_on(scan, input)? {
         return Ok(None);
     }
-    parse(&input[..scan.at()]).unwrap_or(Err(Failure::Header)).map(Some)
+    parse(&input[..scan.at()], scan.is_lenient()).unwrap_or(Err(Failure::Header)).map(Some)
 }
 
 #[cold]
@@ -98,7 +98,7 @@ macro_rules! room {
 }
 
 #[inline]
-fn parse_answer(input: &[u8]) -> Parsed<AnswerHead> {
+fn parse_answer(input: &[u8], lenient: bool) -> Parsed<AnswerHead> {
     let mut room = room!();
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -110,15 +110,15 @@ fn parse_answer(input: &[u8]) -> Parsed<AnswerHead> {
         return None;
     };
     let status = answer.code.filter(|status| (100..600).contains(status))?;
-    if input[0] != b'H' || !lines_end_in_crlf(&input[..bytes], answer.headers) {
+    if input[0] != b'H' || !(lenient || lines_end_in_crlf(&input[..bytes], answer.headers)) {
         return None;
     }
-    let framing = Framing::read(answer.version?, answer.headers);
+    let framing = Framing::read(answer.version?, answer.headers, lenient);
     Some(framing.map(|framing| AnswerHead { bytes, status, framing }))
 }
 
 #[inline]
-fn parse_request(input: &[u8]) -> Parsed<RequestHead> {
+fn parse_request(input: &[u8], lenient: bool) -> Parsed<RequestHead> {
     let mut room = room!();
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(input, &mut room);
@@ -131,7 +131,7 @@ fn parse_request(input: &[u8]) -> Parsed<RequestHead> {
     }
     let minor = request.version?;
     let head_only = request.method == Some("HEAD");
-    let framing = Framing::read(minor, request.headers);
+    let framing = Framing::read(minor, request.headers, lenient);
     Some(framing.map(|framing| RequestHead { bytes, old: minor == 0, head_only, framing }))
 }
 

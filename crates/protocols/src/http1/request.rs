@@ -13,6 +13,23 @@ pub struct Request {
     bytes: Box<[u8]>,
     head_only: bool,
     persistent: bool,
+    manner: Manner,
+}
+
+/// How the answers to a request are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// Takes lines that end in LF alone, and a Content-Length that is there twice and the same.
+    pub lenient: bool,
+    /// Sends the rest of a request that was answered early, so that the connection can be used again.
+    pub finish_early: bool,
+    /// Most bytes of an answer's body as they come over the wire, inclusive.
+    pub body_max: u32,
+}
+
+impl Manner {
+    /// As the standard wants it, without a limit.
+    pub const STRICT: Self = Self { lenient: false, finish_early: false, body_max: u32::MAX };
 }
 
 impl Request {
@@ -28,12 +45,18 @@ impl Request {
             user_agent: concat!("sclients/", env!("CARGO_PKG_VERSION")).to_owned(),
             fields: Vec::new(),
             body: Vec::new(),
+            manner: Manner::STRICT,
         }
     }
 
     /// The whole request as it goes over the wire.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// How its answers are taken.
+    pub(super) fn manner(&self) -> Manner {
+        self.manner
     }
 
     /// Whether the method is HEAD, so that no answer has a body.
@@ -56,6 +79,7 @@ pub struct RequestBuilder {
     user_agent: String,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
+    manner: Manner,
 }
 
 impl RequestBuilder {
@@ -72,6 +96,12 @@ impl RequestBuilder {
         self
     }
 
+    /// Takes answers in this manner; strictly by default.
+    pub fn manner(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
+    }
+
     /// Sends these bytes as the body; none by default.
     pub fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
@@ -85,6 +115,7 @@ impl RequestBuilder {
             bytes: self.encode().into_boxed_slice(),
             head_only: self.method == "HEAD",
             persistent: !self.asks_to_close(),
+            manner: self.manner,
         })
     }
 

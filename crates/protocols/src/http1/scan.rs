@@ -23,6 +23,7 @@ pub(super) const LINES_MAX: u8 = 100;
 pub(super) struct Scan {
     at: u32,
     lines: u8,
+    lenient: bool,
     step: Step,
 }
 
@@ -68,7 +69,17 @@ impl Scan {
     pub(super) const TRAILERS: Self = Self::from(Step::LineStart);
 
     const fn from(step: Step) -> Self {
-        Self { at: 0, lines: 0, step }
+        Self { at: 0, lines: 0, lenient: false, step }
+    }
+
+    /// Before the head of an answer; a lenient scan takes an LF alone as the end of a line.
+    pub(super) const fn answer(lenient: bool) -> Self {
+        Self { lenient, ..Self::ANSWER }
+    }
+
+    /// Whether it is lenient.
+    pub(super) const fn is_lenient(&self) -> bool {
+        self.lenient
     }
 
     /// How many bytes were fed so far; after a failure the offset of the byte that broke the grammar.
@@ -94,7 +105,10 @@ impl Scan {
     }
 
     fn step(&mut self, byte: u8) -> Result<(), Failure> {
-        let next = self.step.next(byte)?;
+        let next = match self.step.lone_feed(byte) {
+            Some(step) if self.lenient => step,
+            _ => self.step.next(byte)?,
+        };
         if self.step == Step::LineStart && next == Step::Name {
             self.lines += 1;
         }
@@ -107,6 +121,15 @@ impl Scan {
 }
 
 impl Step {
+    /// What follows if an LF alone ends the line of an answer.
+    fn lone_feed(self, byte: u8) -> Option<Self> {
+        match (self, byte) {
+            (Self::CodeEnd | Self::Reason | Self::Value, b'\n') => Some(Self::LineStart),
+            (Self::LineStart, b'\n') => Some(Self::Done),
+            _ => None,
+        }
+    }
+
     fn next(self, byte: u8) -> Result<Self, Failure> {
         match self {
             Self::Protocol(..) | Self::Minor(_) => self.version(byte),

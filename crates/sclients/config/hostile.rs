@@ -1,0 +1,123 @@
+//! What a hostile target is asked for: cases by name, and how their bytes are cut.
+
+use super::quoted::quoted;
+use protocols::hostile::{CASES, Case, Chop, Listening};
+use thiserror::Error;
+
+/// The word that asks for the list of cases.
+pub const LIST: &str = "list";
+
+/// Pieces are at most so long.
+const PIECE_BYTES_MAX: u32 = 1 << 20;
+
+/// How a target misbehaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hostile {
+    /// The cases; each connection gets one by the seed.
+    pub cases: Vec<&'static Case>,
+    /// In which pieces bytes leave.
+    pub chop: Chop,
+    /// Plain answers on each connection first.
+    pub after: u32,
+    /// Only the first so many connections of each process.
+    pub connections: u64,
+}
+
+/// What a hostile option cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HostileError {
+    /// No such case.
+    #[error("{} is no case; sclients serve --hostile list shows all {}", quoted(.0), CASES.len())]
+    NoCase(String),
+    /// No way to cut.
+    #[error("{} is no way to cut; write whole, bytes, split, gaps or a number of bytes", quoted(.0))]
+    NoChop(String),
+}
+
+/// Reads the name of a case, or `list`.
+pub fn case(text: &str) -> Result<Asked, HostileError> {
+    if text == LIST {
+        return Ok(Asked::List);
+    }
+    Case::named(text).map(Asked::Case).ok_or_else(|| HostileError::NoCase(text.into()))
+}
+
+/// One word of `--hostile`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Every case, printed.
+    List,
+    /// This one.
+    Case(&'static Case),
+}
+
+/// Reads a way to cut.
+pub fn chop(text: &str) -> Result<Chop, HostileError> {
+    Ok(match text {
+        "whole" => Chop::Whole,
+        "bytes" => Chop::Each(1),
+        "split" => Chop::Split,
+        "gaps" => Chop::Gaps,
+        number => match number.parse() {
+            Ok(bytes @ 1..=PIECE_BYTES_MAX) => Chop::Each(bytes),
+            _ => return Err(HostileError::NoChop(text.into())),
+        },
+    })
+}
+
+impl Hostile {
+    /// The first case that cannot stand beside others: how it listens is the process's.
+    pub fn loner(&self) -> Option<&'static Case> {
+        let alone = |case: &&&Case| case.listening != Listening::Accepting;
+        (self.cases.len() > 1).then(|| self.cases.iter().find(alone).copied()).flatten()
+    }
+}
+
+/// Every case, a line each: number, name, class, what it does, where the fact was found.
+pub fn list() -> String {
+    let mut text = String::new();
+    for case in CASES {
+        let class = match case.class == case.reused {
+            true => case.class.to_owned(),
+            false => format!("{}; reused: {}", case.class, case.reused),
+        };
+        text += &format!(
+            "{:>2}  {:<22}  {:<25}  {}  [{}]\n",
+            case.number, case.name, class, case.about, case.source
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_to_cut() {
+        for (text, cut) in [
+            ("whole", Chop::Whole),
+            ("bytes", Chop::Each(1)),
+            ("7", Chop::Each(7)),
+            ("gaps", Chop::Gaps),
+        ] {
+            assert_eq!(chop(text), Ok(cut));
+        }
+        for text in ["0", "", "-1", "half", "1048577"] {
+            assert!(chop(text).unwrap_err().to_string().contains("write whole"), "{text}");
+        }
+    }
+
+    #[test]
+    fn cases_go_by_name() {
+        assert!(matches!(case("mute"), Ok(Asked::Case(case)) if case.number == 3));
+        assert_eq!(case("list"), Ok(Asked::List));
+        assert!(case("mutes").unwrap_err().to_string().contains("--hostile list"));
+    }
+
+    #[test]
+    fn the_list_has_a_line_for_each_case() {
+        assert_eq!(list().lines().count(), CASES.len());
+        assert!(list().contains("closed_before_response; reused: stale_keepalive"));
+    }
+}
