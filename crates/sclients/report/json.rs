@@ -5,7 +5,7 @@ use crate::summary::{ChildRecord, Summary};
 use crate::verdict::Verdict;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use stats::{Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase};
+use stats::{Counter, Counters, Fault, Histogram, Latency, NotSent, Outcome, Phase};
 
 /// Version of the object's shape; it changes when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -53,6 +53,7 @@ fn plan(summary: &Summary) -> Value {
         "warmup_seconds": config.warmup.as_secs_f64(),
         "requests": config.requests,
         "connect_rate": config.connect_rate,
+        "lenient": config.lenient,
         "stagger_seconds": plan.stagger.as_secs_f64(),
         "findings": plan.findings.iter()
             .map(|finding| json!({ "code": finding.code, "text": finding.text }))
@@ -126,6 +127,7 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "completed": of(Counter::RequestsCompleted),
         "unexpected_status": of(Counter::RequestsUnexpected),
         "failed": classes(&counters.requests_failed),
+        "faults": faults(&counters.requests_failed),
         "in_flight": in_flight,
         "censored": summary.censored(),
         "lost": lost.requests,
@@ -136,6 +138,18 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "unsolicited": of(Counter::Unsolicited),
         "failed_share": failed_share(counters),
     })
+}
+
+/// Failures by whose fault they are.
+fn faults(failed: &[u64; Outcome::COUNT]) -> Value {
+    let of = |fault: Fault| {
+        let failed =
+            Outcome::ALL.iter().zip(failed).filter(|(outcome, _)| outcome.fault() == fault);
+        failed.map(|(_, count)| count).sum::<u64>()
+    };
+    Value::Object(
+        Fault::ALL.map(|fault| (fault.name().to_owned(), of(fault).into())).into_iter().collect(),
+    )
 }
 
 /// `(not_sent + failed + unexpected_status) / due`; none of nothing.

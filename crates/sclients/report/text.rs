@@ -159,13 +159,28 @@ fn requests(page: &mut Page, summary: &Summary) {
     );
     classes(page, &counters.requests_failed);
     reasons(page, &counters);
+    oddities(page, &counters);
     statuses(page, summary, &counters);
     throughput(page, summary, seconds);
 }
 
 fn classes(page: &mut Page, failed: &[u64; Outcome::COUNT]) {
     for (outcome, count) in Outcome::ALL.iter().zip(failed).filter(|(_, count)| **count > 0) {
-        page.line("", &format!("  {} {}", grouped(*count), outcome.name()));
+        let fault = outcome.fault().name();
+        page.line("", &format!("  {} {} ({fault})", grouped(*count), outcome.name()));
+    }
+}
+
+/// What servers send beside answers, where they do.
+fn oddities(page: &mut Page, counters: &Counters) {
+    let told = [
+        (Counter::Interims, "interim answers"),
+        (Counter::EarlyAnswers, "answers before their request was sent"),
+        (Counter::ExtraData, "answers with bytes behind them that are none"),
+        (Counter::Unsolicited, "answers that nobody asked for, counted nowhere else"),
+    ];
+    for (counter, what) in told.into_iter().filter(|(counter, _)| counters.of(*counter) > 0) {
+        page.line("", &format!("  {} {what}", grouped(counters.of(counter))));
     }
 }
 
@@ -284,4 +299,7 @@ fn generator(page: &mut Page, summary: &Summary) {
 fn notes(page: &mut Page, summary: &Summary) {
     let worth = summary.plan.findings.iter().filter(|finding| finding.level > Level::Ok);
     worth.for_each(|finding| page.line("note", &finding.text));
+    if summary.plan.config.lenient {
+        page.line("note", "lenient: LF ended lines, and the same Content-Length twice was one");
+    }
 }

@@ -11,6 +11,20 @@ pub enum Fault {
     Tester,
 }
 
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Target, Self::Network, Self::Tester];
+
+    /// The name in reports; stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Network => "network",
+            Self::Tester => "tester",
+        }
+    }
+}
+
 /// Declares an enum whose variants have a stable name each, in order, as array indices.
 macro_rules! named {
     (

@@ -66,6 +66,20 @@ impl Case {
         CASES.iter().find(|case| case.name == name)
     }
 
+    /// How many forms it has, which take turns.
+    pub fn variants(&self) -> usize {
+        (self.variants)().len()
+    }
+
+    /// Bytes of its longest stream.
+    pub fn longest(&self) -> usize {
+        let bytes = |step: &Step| match step {
+            Step::Send(send) => send.bytes.len(),
+            _ => 0,
+        };
+        (self.variants)().iter().flatten().map(bytes).max().unwrap_or(0)
+    }
+
     pub(super) fn scripts(&self) -> Vec<Rc<[Step]>> {
         (self.variants)().into_iter().map(Rc::from).collect()
     }
@@ -273,7 +287,7 @@ pub static CASES: &[Case] = &[
         .does("101 to a plain request", || each(["HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"])),
     Case::new(51, "early-answer", "ok + early_response", "curl 1533; nginx noclose")
         .on(Trigger::Head)
-        .does("413 before the body has come; reads on", || one([send(TOO_LARGE)])),
+        .does("413 before the body has come; reads on after 100 ms", || one([send(TOO_LARGE), pause(100)])),
     Case::new(52, "early-close", "ok + early_response", "RFC 9112, 9.6")
         .on(Trigger::Head)
         .does("413 before the body has come; closes with the rest unread", || one([send(TOO_LARGE), Step::Close])),

@@ -183,6 +183,8 @@ impl Script {
 pub struct Server {
     hostility: Rc<Hostility>,
     case: Option<usize>,
+    /// Hostile answers begin when the head of their request is there, and nothing is read meanwhile.
+    early: bool,
     reader: RequestReader,
     script: Option<Script>,
     /// Requests that wait for their answer, let go or not.
@@ -202,9 +204,11 @@ impl Server {
             (Some(index), Some(Trigger::Accept)) => Some(hostility.begin(index)),
             _ => None,
         };
-        let reader = RequestReader::new(trigger == Some(Trigger::Head));
+        let reader = RequestReader::new();
+        let early = trigger == Some(Trigger::Head);
         let (waiting, released, answered) = (0, 0, 0);
-        Self { hostility, case, reader, script, waiting, released, answered, ended: false }
+        let ended = false;
+        Self { hostility, case, early, reader, script, waiting, released, answered, ended }
     }
 
     /// What to do, now that nothing is pending.
@@ -220,6 +224,11 @@ impl Server {
         self.next_script();
     }
 
+    /// Whether the answer that comes after `more` others is hostile.
+    fn is_hostile(&self, more: u32) -> bool {
+        self.case.is_some() && self.answered + more >= self.hostility.manner.after
+    }
+
     /// Begins the answer to the next request that was let go, once the last script is over.
     fn next_script(&mut self) {
         if self.script.as_ref().is_some_and(|script| !script.is_over()) {
@@ -231,7 +240,7 @@ impl Server {
         }
         self.released -= 1;
         self.waiting -= 1;
-        let hostile = self.case.filter(|_| self.answered >= self.hostility.manner.after);
+        let hostile = self.case.filter(|_| self.is_hostile(0));
         self.answered += 1;
         self.script = Some(match hostile {
             Some(index) => self.hostility.begin(index),
@@ -256,7 +265,7 @@ impl Machine for Server {
     }
 
     fn receive(&mut self, input: &[u8]) -> Received<ServerEvent> {
-        let received = self.reader.receive(input);
+        let received = self.reader.receive(input, self.early && self.is_hostile(self.waiting));
         match received.event {
             Some(ServerEvent::Requested) => self.waiting += 1,
             Some(ServerEvent::BadRequest) => self.ended = true,
@@ -276,7 +285,8 @@ impl Machine for Server {
     }
 
     fn carry_limit(&self) -> usize {
-        if self.ended { 0 } else { self.reader.carry_limit() }
+        let deaf = self.early && self.script.is_some();
+        if self.ended || deaf { 0 } else { self.reader.carry_limit() }
     }
 }
 

@@ -156,7 +156,7 @@ mod tests {
     fn read(minor: u8, fields: &[(&'static str, &'static str)]) -> Result<Framing, Failure> {
         let headers: Vec<_> =
             fields.iter().map(|&(name, value)| Header { name, value: value.as_bytes() }).collect();
-        Framing::read(minor, &headers)
+        Framing::read(minor, &headers, false)
     }
 
     #[test]

@@ -9,28 +9,31 @@ use crate::{Failure, Received, ServerEvent};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestReader {
     phase: Phase,
-    /// A request is told as soon as its head is there.
-    early: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Head(Scan),
-    Body(Body),
+    /// The request may have been told already.
+    Body {
+        body: Body,
+        told: bool,
+    },
 }
 
 impl RequestReader {
-    /// Reads from a connection's first byte; `early` tells a request before its body has come.
-    pub(crate) const fn new(early: bool) -> Self {
-        Self { phase: Phase::Head(Scan::REQUEST), early }
+    /// Reads from a connection's first byte.
+    pub(crate) const fn new() -> Self {
+        Self { phase: Phase::Head(Scan::REQUEST) }
     }
 
-    /// As [`Machine::receive`](crate::Machine::receive). After a bad request nothing more is to be given to it.
-    pub(crate) fn receive(&mut self, input: &[u8]) -> Received<ServerEvent> {
+    /// As [`Machine::receive`](crate::Machine::receive); `early` tells a request as soon as its head is there. After a
+    /// bad request nothing more is to be given to it.
+    pub(crate) fn receive(&mut self, input: &[u8], early: bool) -> Received<ServerEvent> {
         let read = match self.phase {
             _ if input.is_empty() => return Received::NOTHING,
-            Phase::Head(scan) => self.head(scan, input),
-            Phase::Body(body) => self.body(body, 0, input, false),
+            Phase::Head(scan) => self.head(scan, input, early),
+            Phase::Body { body, told } => self.body(body, told, 0, input),
         };
         read.unwrap_or(Received::with(0, ServerEvent::BadRequest))
     }
@@ -40,27 +43,34 @@ impl RequestReader {
         HEAD_BYTES_MAX
     }
 
-    fn head(&mut self, mut scan: Scan, input: &[u8]) -> Result<Received<ServerEvent>, Failure> {
+    fn head(
+        &mut self,
+        mut scan: Scan,
+        input: &[u8],
+        early: bool,
+    ) -> Result<Received<ServerEvent>, Failure> {
         let Some(head) = read_request(&mut scan, input)? else {
             self.phase = Phase::Head(scan);
             return Ok(Received::NOTHING);
         };
-        self.body(head.framing.request_body(), head.bytes, input, self.early)
+        let read = self.body(head.framing.request_body(), early, head.bytes, input)?;
+        Ok(Received { event: read.event.or(early.then_some(ServerEvent::Requested)), ..read })
     }
 
-    /// Goes on with `body` at `input[from..]`; `begins` tells the request now.
+    /// Goes on with `body` at `input[from..]`.
     fn body(
         &mut self,
         mut body: Body,
+        told: bool,
         from: usize,
         input: &[u8],
-        begins: bool,
     ) -> Result<Received<ServerEvent>, Failure> {
         let taken = body.take(&input[from..])?;
-        let consumed = from + taken.bytes;
-        self.phase = if taken.complete { Phase::Head(Scan::REQUEST) } else { Phase::Body(body) };
-        let told = begins || (taken.complete && !self.early);
-        let event = told.then_some(ServerEvent::Requested);
-        Ok(Received { consumed, event })
+        self.phase = match taken.complete {
+            true => Phase::Head(Scan::REQUEST),
+            false => Phase::Body { body, told },
+        };
+        let event = (taken.complete && !told).then_some(ServerEvent::Requested);
+        Ok(Received { consumed: from + taken.bytes, event })
     }
 }
