@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_connection_costs_little() {
-        assert!(size_of::<Client>() <= 48, "{}", size_of::<Client>());
+        assert!(size_of::<Client>() <= 56, "{}", size_of::<Client>());
         assert!(size_of::<Received<ClientEvent>>() <= 24);
     }
 

@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn lengths() {
-        for (value, length) in [("0", 0, false), ("007", 7), ("18446744073709551615", u64::MAX)] {
+        for (value, length) in [("0", 0), ("007", 7), ("18446744073709551615", u64::MAX)] {
             let framing = read(1, &[("content-LENGTH", value)]).unwrap();
             assert_eq!(framing.length, Some(length));
         }
@@ -173,6 +173,22 @@ mod tests {
         assert_eq!(read(1, &[("Content-Length", "8"); 2]), Err(Failure::Length));
         let similar = read(1, &[("Content-Length-X", "0"), ("Content-Lengt", "x")]).unwrap();
         assert_eq!(similar.length, None);
+    }
+
+    #[test]
+    fn a_lenient_reading_takes_the_same_length_twice() {
+        let lenient = |values: &[&'static str]| {
+            let header =
+                |value: &&'static str| Header { name: "Content-Length", value: value.as_bytes() };
+            let headers: Vec<_> = values.iter().map(header).collect();
+            Framing::read(1, &headers, true).map(|framing| framing.length)
+        };
+        for same in [&["8", "8"][..], &["8, 8"], &["8,8 , 8", "8"]] {
+            assert_eq!(lenient(same), Ok(Some(8)), "{same:?}");
+        }
+        for other in [&["8", "9"][..], &["8, 9"], &["8,"], &[", 8"], &["+8, +8"]] {
+            assert_eq!(lenient(other), Err(Failure::Length), "{other:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocols::http1::{self, Request};
+use protocols::http1::{self, Manner, Request};
 use protocols::{Answer, ClientEvent, ClientMachine, Failure, Machine};
 
 use crate::driver::{Feeder, answers, ask, asked, cuts, get};
@@ -166,6 +166,72 @@ fn an_early_answer_ends_the_connection() {
     let answer = Answer { early: true, ..plain(413, false) };
     assert_eq!(received.event, Some(ClientEvent::Completed(answer)));
     assert!(client.finished() && client.pending().is_empty() && !client.busy());
+}
+
+/// The rest of an upload goes out, and the next request behind it.
+#[test]
+fn an_upload_that_was_answered_early_may_be_finished() {
+    let manner = Manner { finish_early: true, ..Manner::STRICT };
+    let request = Request::builder("POST", "h", "/").body(&[b'x'; 1000]).manner(manner);
+    let request = Rc::new(request.build().unwrap());
+    let mut client = http1::Client::new(request.clone());
+    client.start();
+    client.transmitted(500);
+    let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+    let early = ClientEvent::Completed(Answer { early: true, ..plain(413, true) });
+    assert_eq!(client.receive(answer).event, Some(early));
+    assert_eq!(client.pending(), &request.bytes()[500..]);
+    client.transmitted(100);
+    client.start();
+    assert_eq!(client.pending(), &request.bytes()[600..], "what is owed goes first");
+    client.transmitted(client.pending().len());
+    assert_eq!(client.pending(), request.bytes());
+    ask_rest(&mut client);
+    assert_eq!(client.receive(answer).event, Some(completed(413, true)));
+}
+
+#[test]
+fn a_body_over_the_limit_fails_at_once() {
+    let manner = Manner { body_max: 5, ..Manner::STRICT };
+    let request = Request::builder("GET", "h", "/").manner(manner);
+    let request = Rc::new(request.build().unwrap());
+    let over = [ClientEvent::Failed(Failure::BodyLimit)];
+    check(
+        &request,
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        false,
+        &[completed(200, true)],
+    );
+    check(&request, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", false, &over);
+    check(&request, "HTTP/1.1 200 OK\r\n\r\nhello!", false, &over);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    check(&request, &format!("{chunked}0\r\n\r\n"), false, &[completed(200, true)]);
+    check(&request, &format!("{chunked}1\r\nx\r\n"), false, &over);
+}
+
+#[test]
+fn a_lenient_client_takes_what_a_strict_one_refuses() {
+    let manner = Manner { lenient: true, ..Manner::STRICT };
+    let request = Rc::new(Request::builder("GET", "h", "/").manner(manner).build().unwrap());
+    for stream in [
+        "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        "HTTP/1.1 200\nContent-Length: 2\r\n\nok",
+        "HTTP/1.1 103 Early Hints\n\nHTTP/1.1 200 OK\r\nContent-Length: 2\nA: b\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+    ] {
+        for pieces in cuts(stream.as_bytes()) {
+            let events = answers(&request, 1, &pieces, false);
+            assert_eq!(events.last(), Some(&completed(200, true)), "{pieces:?}");
+        }
+    }
+    for stream in [
+        "HTTP/1.1 200 OK\rContent-Length: 2\r\rok",
+        "HTTP/1.1 200 OK\n Content-Length: 2\n\nok",
+        "HTTP/1.1 200 OK\r\nA: b\0\n\n",
+    ] {
+        check(&request, stream, false, &[ClientEvent::Failed(Failure::Header)]);
+    }
 }
 
 #[test]

@@ -182,9 +182,11 @@ fn leaves_over(case: u32, request: &Rc<Request>, answer: &str, more: &str, unsol
         "case {case}"
     );
     let late = answers(request, 1, &[answer.as_bytes(), more.as_bytes()], false);
-    let [ClientEvent::Completed(said), ClientEvent::Failed(Failure::Unsolicited)] = late[..] else {
+    let failure = if unsolicited { Failure::Unsolicited } else { Failure::ExtraData };
+    let [ClientEvent::Completed(said), ClientEvent::Failed(why)] = late[..] else {
         panic!("case {case}: {late:?}");
     };
+    assert_eq!(why, failure, "case {case}");
     assert!(said.reusable && !said.surplus, "case {case}");
 }
 
