@@ -195,6 +195,47 @@ fn judge(cell: Cell, class: &str, report: &Report) {
     }
 }
 
+/// Resident memory at its highest, with so many connections that all meet `case` at one time.
+fn peak_bytes(case: &str, conns: u64) -> u64 {
+    let words = format!(
+        "--format json --conns {conns} --requests {conns} --timeout 1s --target-hostile {case} \
+         --target-chop gaps"
+    );
+    sclients(&words).run().json().count("workers.0.rss_peak_bytes")
+}
+
+#[test]
+fn an_offending_connection_costs_no_more_than_64_kib() {
+    const CONNS: u64 = 256;
+    let plain = peak_bytes("glued", CONNS);
+    let heavy = [
+        "endless-line",
+        "endless-headers",
+        "header-bomb",
+        "extension-flood",
+        "trailer-flood",
+        "interim-flood",
+        "endless-body",
+    ];
+    for case in heavy {
+        let extra = peak_bytes(case, CONNS).saturating_sub(plain);
+        assert!(extra <= CONNS * (64 << 10), "{case}: {} bytes each", extra / CONNS);
+    }
+}
+
+/// The long one is `scripts/hostile`.
+#[test]
+fn mixed_hostility_leaves_the_ledger_exact() {
+    let plays = CASES.iter().filter(|case| case.listening == Listening::Accepting);
+    let names: Vec<&str> = plays.map(|case| case.name).collect();
+    let words = "--format json --conns 300 --duration 4s --timeout 1s --idle-timeout 300ms \
+                 --target-chop 7 --target-hostile";
+    let report = sclients(words).arg(names.join(",")).run().json();
+    report.assert_ledger();
+    assert_counts(&report);
+    assert!(report.at("requests.failed").as_object().unwrap().len() > 10, "most classes occur");
+}
+
 #[test]
 fn where_nobody_listens_the_run_ends_by_itself() {
     let done = sclients("--conns 4 --target-hostile refused").run().expect(4);

@@ -7,8 +7,9 @@ pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Emptied buffers kept for the next borrower.
 const STOCK: usize = 256;
 
-/// Buffers of this capacity or less are kept; larger ones go back to the allocator.
-const STOCK_BYTES: usize = 16 * 1024;
+/// Their capacity. What needs more gets room for a whole read, which goes back to the allocator:
+/// growing step by step would leave the steps behind as holes.
+const STOCK_BYTES: usize = 4 * 1024;
 
 /// The loop's buffers.
 #[derive(Debug)]
@@ -46,17 +47,25 @@ impl Buffers {
             self.give_back(kept);
             return;
         }
-        if kept.capacity() == 0 {
-            *kept = self.stock.pop().unwrap_or_default();
+        if kept.capacity() < rest.len() {
+            self.give_back(kept);
+            *kept = self.lend(rest.len());
         }
         kept.clear();
         kept.extend_from_slice(rest);
     }
 
+    fn lend(&mut self, bytes: usize) -> Vec<u8> {
+        if bytes > STOCK_BYTES {
+            return Vec::with_capacity(bytes.max(READ_BUFFER_BYTES));
+        }
+        self.stock.pop().unwrap_or_else(|| Vec::with_capacity(STOCK_BYTES))
+    }
+
     /// Gives `kept`'s buffer back, so that it owns none.
     pub fn give_back(&mut self, kept: &mut Vec<u8>) {
         let mut buffer = std::mem::take(kept);
-        let worth_keeping = buffer.capacity() > 0 && buffer.capacity() <= STOCK_BYTES;
+        let worth_keeping = buffer.capacity() == STOCK_BYTES;
         if worth_keeping && self.stock.len() < STOCK {
             buffer.clear();
             self.stock.push(buffer);
