@@ -469,7 +469,13 @@ impl Model for Load {
         }
     }
 
-    fn event(&mut self, connection: &mut Connection<Self>, event: ClientEvent, at: Instant) {
+    fn event(
+        &mut self,
+        connection: &mut Connection<Self>,
+        event: ClientEvent,
+        _input: &[u8],
+        at: Instant,
+    ) {
         if self.stage == Stage::Over {
             return;
         }
