@@ -473,11 +473,15 @@ impl Model for Load {
         &mut self,
         connection: &mut Connection<Self>,
         event: ClientEvent,
-        _input: &[u8],
+        input: &[u8],
         at: Instant,
     ) {
         if self.stage == Stage::Over {
             return;
+        }
+        if let ClientEvent::Failed(failure) = event {
+            let outcome = classify::of_exchange(failure, connection.place.answered);
+            self.recorder.sample(outcome, input);
         }
         match event {
             ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),
