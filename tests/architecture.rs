@@ -100,6 +100,15 @@ fn bincode_is_named_in_wire_alone() {
 }
 
 #[test]
+fn what_a_server_sent_is_taken_raw_by_the_codec_alone() {
+    for path in sources() {
+        let room = ["crates/wire", "crates/stats"].map(|room| path.starts_with(root().join(room)));
+        let taken = production(&path).contains(".raw()");
+        assert!(room.contains(&true) || !taken, "{} shows raw bytes", path.display());
+    }
+}
+
+#[test]
 fn unsafe_stands_in_sys_alone_with_its_reason() {
     for path in sources() {
         let text = production(&path);

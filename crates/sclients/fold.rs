@@ -5,7 +5,7 @@
 
 use dispatch::Instant;
 use stats::ledger::{self, Imbalance};
-use stats::{Counter, Counters, Gauges, Histogram, Interval, Latency, Phase};
+use stats::{Counter, Counters, Gauges, Histogram, Interval, Latency, Phase, Samples};
 use std::collections::BTreeMap;
 use wire::Final;
 
@@ -41,6 +41,7 @@ pub struct Fold {
     parts: BTreeMap<Who, Part>,
     phases: Vec<Counters>,
     histograms: Vec<Histogram>,
+    samples: Samples,
     live: BTreeMap<(u64, Phase), u64>,
     peak_live: u64,
 }
@@ -51,6 +52,7 @@ impl Default for Fold {
             parts: BTreeMap::new(),
             phases: vec![Counters::default(); Phase::COUNT],
             histograms: vec![Histogram::default(); Latency::COUNT],
+            samples: Samples::default(),
             live: BTreeMap::new(),
             peak_live: 0,
         }
@@ -73,6 +75,7 @@ impl Fold {
             for (mine, theirs) in self.histograms.iter_mut().zip(&interval.histograms) {
                 mine.merge(theirs);
             }
+            self.samples.merge(&interval.samples);
             self.note_live(interval);
         }
         balance
@@ -134,6 +137,11 @@ impl Fold {
         &self.histograms[latency as usize]
     }
 
+    /// What servers sent to all workers where it broke the protocol.
+    pub const fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
     /// The largest sum of live connections over all workers at the end of one interval.
     pub const fn peak_live(&self) -> u64 {
         self.peak_live
@@ -154,6 +162,7 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stats::Outcome;
 
     fn interval(index: u64, live: u64, sent: u64) -> Interval {
         let mut interval = Interval::new(index, Phase::Measurement);
@@ -164,6 +173,7 @@ mod tests {
         interval.counters.count_many(Counter::ConnectionsEstablished, live);
         interval.gauges.live = live;
         interval.histograms[Latency::FromDue as usize].record(1000 + sent);
+        interval.samples.record(Outcome::HttpVersion, &[sent as u8]);
         interval
     }
 
@@ -181,10 +191,12 @@ mod tests {
                 fold.gauges(),
                 fold.peak_live(),
                 fold.histogram(Latency::FromDue).encode(),
+                fold.samples().clone(),
             )
         };
         assert_eq!(fold(&[0, 1, 2]), fold(&[2, 0, 1]));
         assert_eq!(fold(&[0, 1, 2]).2, 15);
+        assert_eq!(fold(&[0, 1, 2]).4.kept().count(), 3);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use wire::{IntervalRecord, Report, frame};
 
 #[derive(Debug)]
 enum Item {
-    Report(Report),
+    Report(Box<Report>),
     Interval(Box<Interval>, Instant),
 }
 
@@ -27,7 +27,7 @@ pub struct Outbox {
 impl Outbox {
     /// Queues a report.
     pub fn push(&mut self, report: Report) {
-        self.waiting.push_back(Item::Report(report));
+        self.waiting.push_back(Item::Report(Box::new(report)));
     }
 
     /// Queues an interval that ended at `ended`; merges it into the one before if that waits still.
@@ -66,7 +66,7 @@ impl Outbox {
     fn encode_next(&mut self) {
         let Some(item) = self.waiting.pop_front() else { return };
         let report = match item {
-            Item::Report(report) => report,
+            Item::Report(report) => *report,
             Item::Interval(interval, ended) => {
                 Report::Interval(IntervalRecord::new(&interval, ended.as_nanos()))
             }
@@ -79,12 +79,13 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stats::{Counter, Phase};
+    use stats::{Counter, Outcome, Phase};
     use wire::Decoder;
 
     fn interval(index: u64, phase: Phase) -> Interval {
         let mut interval = Interval::new(index, phase);
         interval.counters.count(Counter::RequestsSent);
+        interval.samples.record(Outcome::HttpVersion, b"SSH-2.0");
         interval
     }
 
@@ -110,7 +111,10 @@ mod tests {
         let mut sent = Vec::new();
         while let Some(report) = decoder.next_message().unwrap() {
             let Report::Interval(record) = report else { panic!("{report:?} is no interval") };
-            sent.push(record.interval().unwrap().counters.of(Counter::RequestsSent));
+            let interval = record.interval().unwrap();
+            let sampled: u64 = interval.samples.kept().map(|(_, _, count)| count).sum();
+            sent.push(interval.counters.of(Counter::RequestsSent));
+            assert_eq!(sampled, interval.counters.of(Counter::RequestsSent));
         }
         assert_eq!(sent, [1, 4, 1]);
         assert_eq!(outbox.merged(), 3);

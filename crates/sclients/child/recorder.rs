@@ -1,7 +1,9 @@
 //! What a child counts and records, and how it cuts that into intervals.
 
 use dispatch::Instant;
-use stats::{Counter, Counters, Gauges, Histogram, Interval, Latency, Phase, ledger};
+use stats::{
+    Counter, Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, Samples, ledger,
+};
 use std::time::Duration;
 
 /// Counters since the start, and what of them was reported.
@@ -11,6 +13,7 @@ pub struct Recorder {
     pub counters: Counters,
     reported: Counters,
     histograms: Vec<Histogram>,
+    samples: Samples,
     start: Instant,
     interval: Duration,
     index: u64,
@@ -25,6 +28,7 @@ impl Recorder {
             counters: Counters::default(),
             reported: Counters::default(),
             histograms,
+            samples: Samples::default(),
             start: Instant::FAR_FUTURE,
             interval,
             index: 0,
@@ -52,6 +56,15 @@ impl Recorder {
         self.histograms[latency as usize].record(nanos);
     }
 
+    /// Keeps a sample of what a server sent that failed as `outcome`; where it only ended there is
+    /// nothing to keep.
+    #[cold]
+    pub fn sample(&mut self, outcome: Outcome, sent: &[u8]) {
+        if !sent.is_empty() {
+            self.samples.record(outcome, sent);
+        }
+    }
+
     /// Ends the interval at `now`: what happened in it, with `gauges` as the state now.
     ///
     /// # Panics
@@ -69,6 +82,7 @@ impl Recorder {
             taken.merge(kept);
             kept.clear();
         }
+        interval.samples = std::mem::take(&mut self.samples);
         while self.next_cut() <= now {
             self.index += 1;
         }

@@ -23,6 +23,8 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         "throughput": throughput(summary, &counters),
         "latency_us": latencies(summary),
         "statuses": statuses(&counters),
+        "samples": samples(summary),
+        "samples_other": samples_other(summary),
         "workers": summary.workers().map(|child| worker(summary, child)).collect::<Vec<_>>(),
         "generator": generator(summary),
         "supervisor": supervisor(summary),
@@ -238,6 +240,29 @@ fn not_sent(counters: &Counters) -> Value {
 
 fn statuses(counters: &Counters) -> Value {
     Value::Object(counters.statuses().map(|(status, n)| (status.to_string(), n.into())).collect())
+}
+
+/// What the server sent where it broke the protocol: the most frequent of each class.
+fn samples(summary: &Summary) -> Value {
+    let mut samples = Vec::new();
+    for told in summary.fold.samples().told() {
+        let class = told.outcome.name();
+        for (sent, count) in told.most {
+            samples.push(json!({ "class": class, "text": sent.json(), "count": count }));
+        }
+    }
+    samples.into()
+}
+
+/// How often something else came; `distinct` is a lower bound where it is `capped`.
+fn samples_other(summary: &Summary) -> Value {
+    let others = summary.fold.samples().told().filter(|told| told.others > 0);
+    let pair = |told: stats::Told<'_>| {
+        let stats::Told { others, others_distinct, capped, .. } = told;
+        let counts = json!({ "count": others, "distinct": others_distinct, "capped": capped });
+        (told.outcome.name().to_owned(), counts)
+    };
+    Value::Object(others.map(pair).collect())
 }
 
 fn worker(summary: &Summary, child: &ChildRecord) -> Value {

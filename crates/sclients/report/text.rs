@@ -44,6 +44,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
     page.gap();
     connections(&mut page, summary);
     requests(&mut page, summary);
+    samples(&mut page, summary);
     page.gap();
     latencies(&mut page, summary);
     target(&mut page, summary);
@@ -181,6 +182,31 @@ fn oddities(page: &mut Page, counters: &Counters) {
     ];
     for (counter, what) in told.into_iter().filter(|(counter, _)| counters.of(*counter) > 0) {
         page.line("", &format!("  {} {what}", grouped(counters.of(counter))));
+    }
+}
+
+/// What the server sent where it broke the protocol.
+fn samples(page: &mut Page, summary: &Summary) {
+    let mut label = "server sent";
+    for told in summary.fold.samples().told() {
+        let class = told.outcome.name();
+        for (sent, count) in &told.most {
+            page.line(label, &format!("{class}: {} × {}", grouped(*count), sent.terminal()));
+            label = "";
+        }
+        if told.others > 0 {
+            page.line(label, &format!("{class}: {}", others(&told)));
+            label = "";
+        }
+    }
+}
+
+fn others(told: &stats::Told<'_>) -> String {
+    let (others, distinct) = (grouped(told.others), grouped(told.others_distinct));
+    match (told.others_distinct, told.capped) {
+        (0, _) => format!("{others} × something else"),
+        (_, true) => format!("{others} × something else, {distinct} or more kinds"),
+        (_, false) => format!("{others} × something else, {distinct} kinds"),
     }
 }
 

@@ -205,7 +205,13 @@ impl Model for Serve {
         self.recorder.count(Counter::ConnectionsEstablished);
     }
 
-    fn event(&mut self, connection: &mut Connection<Self>, event: ServerEvent, at: Instant) {
+    fn event(
+        &mut self,
+        connection: &mut Connection<Self>,
+        event: ServerEvent,
+        _input: &[u8],
+        at: Instant,
+    ) {
         match event {
             ServerEvent::Requested => {
                 if self.message_bytes == 0 {

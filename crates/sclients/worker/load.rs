@@ -489,9 +489,19 @@ impl Model for Load {
         }
     }
 
-    fn event(&mut self, connection: &mut Connection<Self>, event: ClientEvent, at: Instant) {
+    fn event(
+        &mut self,
+        connection: &mut Connection<Self>,
+        event: ClientEvent,
+        input: &[u8],
+        at: Instant,
+    ) {
         if self.stage == Stage::Over {
             return;
+        }
+        if let ClientEvent::Failed(failure) = event {
+            let outcome = classify::of_exchange(failure, connection.place.answered);
+            self.recorder.sample(outcome, input);
         }
         match event {
             ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),

@@ -307,10 +307,11 @@ impl<L: Model> Connection<L> {
     fn feed(&mut self, model: &mut L, buffer: &mut [u8], filled: usize, at: Instant) -> usize {
         let mut consumed = 0;
         while consumed < filled && self.leaving.is_none() {
-            let received = self.machine.receive(&buffer[consumed..filled]);
+            let input = &buffer[consumed..filled];
+            let received = self.machine.receive(input);
             consumed += received.consumed;
             match received.event {
-                Some(event) => model.event(self, event, at),
+                Some(event) => model.event(self, event, input, at),
                 None if received.consumed == 0 => break,
                 None => {}
             }
@@ -322,7 +323,7 @@ impl<L: Model> Connection<L> {
     fn end_of_input(&mut self, model: &mut L, rest: &[u8]) -> usize {
         self.read_closed = true;
         if let Some(event) = self.machine.end_of_input(rest) {
-            model.event(self, event, Instant::now());
+            model.event(self, event, &[], Instant::now());
         }
         0
     }

@@ -52,11 +52,14 @@ pub trait Model: Sized + 'static {
     /// The connection is established.
     fn connected(&mut self, connection: &mut Connection<Self>, now: Instant);
 
-    /// The machine reports an event; its last byte was read at `at`.
+    /// The machine reports an event; its last byte was read at `at`. `input` is what the machine
+    /// was given when it did so, also where it then consumed nothing of it; empty where the event
+    /// is that the input has ended.
     fn event(
         &mut self,
         connection: &mut Connection<Self>,
         event: <Self::Machine as Machine>::Event,
+        input: &[u8],
         at: Instant,
     );
 

@@ -46,6 +46,8 @@ type Decide = Box<dyn FnMut(&mut Connection<Caller>, Note, Instant)>;
 struct Caller {
     notes: Vec<(usize, Note, Instant)>,
     bytes_read: usize,
+    /// What came with the last event.
+    input: Vec<u8>,
     decide: Option<Decide>,
     /// The run ends when so many connections have ended.
     ends: usize,
@@ -57,6 +59,7 @@ impl Caller {
         Self {
             notes: Vec::new(),
             bytes_read: 0,
+            input: Vec::new(),
             decide: Some(Box::new(decide)),
             ends: 1,
             give_up: Instant::now() + PATIENCE,
@@ -102,7 +105,14 @@ impl Model for Caller {
         self.note(connection, Note::Connected, now);
     }
 
-    fn event(&mut self, connection: &mut Connection<Self>, event: ClientEvent, at: Instant) {
+    fn event(
+        &mut self,
+        connection: &mut Connection<Self>,
+        event: ClientEvent,
+        input: &[u8],
+        at: Instant,
+    ) {
+        self.input = input.to_vec();
         self.note(connection, Note::Event(event), at);
     }
 
@@ -218,7 +228,13 @@ impl Model for Answerer {
 
     fn connected(&mut self, _connection: &mut Connection<Self>, _now: Instant) {}
 
-    fn event(&mut self, connection: &mut Connection<Self>, event: ServerEvent, at: Instant) {
+    fn event(
+        &mut self,
+        connection: &mut Connection<Self>,
+        event: ServerEvent,
+        _input: &[u8],
+        at: Instant,
+    ) {
         match (event, self.delay) {
             (ServerEvent::BadRequest, _) => {}
             (ServerEvent::Requested, Some(delay)) => {
@@ -370,6 +386,7 @@ fn a_server_that_closes_ends_the_connection_by_peer() {
     let caller = call(server.address, ask_once);
     let failed = Note::Event(ClientEvent::Failed(Failure::ClosedBeforeResponse));
     assert_eq!(caller.told(), [Note::Connected, failed, Note::Ended(End::ByPeer)]);
+    assert!(caller.input.is_empty());
 }
 
 #[test]
@@ -408,6 +425,7 @@ fn a_peer_that_sends_garbage_is_a_failure_and_no_panic() {
         let told = caller.told();
         assert!(matches!(told[1], Note::Event(ClientEvent::Failed(_))), "{told:?}");
         assert!(matches!(told[2..], [Note::Ended(End::ByUs | End::ByPeer)]), "{told:?}");
+        assert_eq!(caller.input, garbage);
     }
 }
 
@@ -757,7 +775,7 @@ impl Model for Drip {
 
     fn connected(&mut self, _connection: &mut Connection<Self>, _now: Instant) {}
 
-    fn event(&mut self, _connection: &mut Connection<Self>, (): (), _at: Instant) {}
+    fn event(&mut self, _: &mut Connection<Self>, (): (), _input: &[u8], _at: Instant) {}
 
     fn expired(&mut self, _connection: &mut Connection<Self>, _now: Instant) {}
 

@@ -94,7 +94,8 @@ impl Counters {
         self.plain[counter as usize]
     }
 
-    /// Counts one answer by its status. One outside 100 to 599 (a protocol that has none) is not.
+    /// Counts one answer by its status. One outside 100 to 599 (a protocol that has none) is not:
+    /// a server can invent 500 of them and no more.
     pub fn count_status(&mut self, status: u16) {
         self.count_statuses(status, 1);
     }

@@ -3,6 +3,7 @@
 use crate::counters::Counters;
 use crate::histogram::Histogram;
 use crate::outcome::named;
+use crate::samples::Samples;
 
 named! {
     /// A part of a run.
@@ -70,6 +71,8 @@ pub struct Interval {
     pub histograms: Vec<Histogram>,
     /// State at the end.
     pub gauges: Gauges,
+    /// What servers sent within, where it broke the protocol.
+    pub samples: Samples,
 }
 
 impl Interval {
@@ -81,6 +84,7 @@ impl Interval {
             counters: Counters::default(),
             histograms: vec![Histogram::default(); Latency::COUNT],
             gauges: Gauges::default(),
+            samples: Samples::default(),
         }
     }
 
@@ -97,5 +101,6 @@ impl Interval {
         for (mine, theirs) in self.histograms.iter_mut().zip(&later.histograms) {
             mine.merge(theirs);
         }
+        self.samples.merge(&later.samples);
     }
 }

@@ -10,8 +10,12 @@ mod histogram;
 mod interval;
 pub mod ledger;
 mod outcome;
+mod samples;
+mod untrusted;
 
 pub use counters::{Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};
+pub use samples::{SAMPLES_MAX, Samples, Told};
+pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};

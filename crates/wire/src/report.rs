@@ -3,7 +3,9 @@
 use crate::codec::WireError;
 use crate::frame::Message;
 use bincode::{Decode, Encode};
-use stats::{Counters, Gauges, Histogram, Interval, Latency, Phase};
+use stats::{
+    Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX, Samples, Untrusted,
+};
 use std::net::SocketAddr;
 
 /// A report.
@@ -67,6 +69,31 @@ pub struct IntervalRecord {
     statuses: Vec<(u16, u64)>,
     gauges: [u64; 4],
     histograms: Vec<HistogramRecord>,
+    samples: Vec<SampleRecord>,
+    /// Class and count of what is not among the samples.
+    samples_others: Vec<(u8, u64)>,
+}
+
+/// A sample of what a server sent, as it travels.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+struct SampleRecord {
+    outcome: u8,
+    raw: Vec<u8>,
+    cut: bool,
+    count: u64,
+}
+
+impl SampleRecord {
+    fn new((outcome, sample, count): (Outcome, &Untrusted, u64)) -> Self {
+        Self { outcome: outcome as u8, raw: sample.raw().to_vec(), cut: sample.is_cut(), count }
+    }
+
+    fn add_to(&self, samples: &mut Samples) -> Result<(), WireError> {
+        let sample = Untrusted::from_raw(&self.raw, self.cut);
+        let sample = sample.ok_or(WireError::Body("a sample longer than any that is kept"))?;
+        samples.add(outcome(self.outcome)?, sample, bounded(self.count)?);
+        Ok(())
+    }
 }
 
 /// A histogram as it travels; one without values has no bytes.
@@ -107,6 +134,12 @@ impl IntervalRecord {
             statuses: interval.counters.statuses().collect(),
             gauges: [live, pending, in_flight, unserved],
             histograms: interval.histograms.iter().map(HistogramRecord::new).collect(),
+            samples: interval.samples.kept().map(SampleRecord::new).collect(),
+            samples_others: interval
+                .samples
+                .others()
+                .map(|(outcome, count)| (outcome as u8, count))
+                .collect(),
         }
     }
 
@@ -129,7 +162,20 @@ impl IntervalRecord {
             counters: self.counters()?,
             histograms: histograms?,
             gauges: Gauges { live, pending, in_flight, unserved },
+            samples: self.samples()?,
         })
+    }
+
+    fn samples(&self) -> Result<Samples, WireError> {
+        if self.samples.len() > SAMPLES_MAX || self.samples_others.len() > Outcome::COUNT {
+            return Err(WireError::Body("more samples than are kept"));
+        }
+        let mut samples = Samples::default();
+        self.samples.iter().try_for_each(|sample| sample.add_to(&mut samples))?;
+        for (class, count) in &self.samples_others {
+            samples.add_others(outcome(*class)?, bounded(*count)?);
+        }
+        Ok(samples)
     }
 
     fn counters(&self) -> Result<Counters, WireError> {
@@ -152,9 +198,49 @@ fn bounded(count: u64) -> Result<u64, WireError> {
     if count <= COUNT_MAX { Ok(count) } else { Err(WireError::Body("absurd count")) }
 }
 
+fn outcome(index: u8) -> Result<Outcome, WireError> {
+    let outcome = Outcome::ALL.get(usize::from(index)).copied();
+    outcome.ok_or(WireError::Body("no such class"))
+}
+
 fn row<const N: usize>(values: &[u64]) -> Result<[u64; N], WireError> {
     let row: [u64; N] =
         values.try_into().map_err(|_| WireError::Body("not the counters that are kept"))?;
     row.iter().try_for_each(|count| bounded(*count).map(drop))?;
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stats::UNTRUSTED_BYTES_MAX;
+
+    fn sample(number: u32, bytes: usize) -> SampleRecord {
+        let mut raw = number.to_le_bytes().to_vec();
+        raw.resize(bytes, b'x');
+        SampleRecord { outcome: Outcome::HttpVersion as u8, raw, cut: false, count: 1 }
+    }
+
+    fn believed(samples: Vec<SampleRecord>, samples_others: Vec<(u8, u64)>) -> bool {
+        let record = IntervalRecord::new(&Interval::new(0, Phase::Measurement), 1);
+        IntervalRecord { samples, samples_others, ..record }.interval().is_ok()
+    }
+
+    #[test]
+    fn samples_over_their_bounds_are_refused() {
+        let many = |count: u32| (0..count).map(|number| sample(number, 8)).collect::<Vec<_>>();
+        let too_many = SAMPLES_MAX as u32 + 1;
+        assert!(believed(many(SAMPLES_MAX as u32), Vec::new()));
+        assert!(!believed(many(too_many), Vec::new()));
+        let long = |bytes| vec![sample(0, bytes)];
+        assert!(believed(long(UNTRUSTED_BYTES_MAX), Vec::new()));
+        assert!(!believed(long(UNTRUSTED_BYTES_MAX + 1), Vec::new()));
+        assert!(!believed(vec![SampleRecord { cut: true, ..sample(0, 8) }], Vec::new()));
+        assert!(!believed(vec![SampleRecord { count: u64::MAX, ..sample(0, 8) }], Vec::new()));
+        assert!(!believed(vec![SampleRecord { outcome: 255, ..sample(0, 8) }], Vec::new()));
+        assert!(believed(Vec::new(), vec![(0, 7)]));
+        assert!(!believed(Vec::new(), vec![(255, 7)]));
+        assert!(!believed(Vec::new(), vec![(0, u64::MAX)]));
+        assert!(!believed(Vec::new(), vec![(0, 7); Outcome::COUNT + 1]));
+    }
 }

@@ -18,6 +18,9 @@ fn interval() -> Interval {
         histogram.record(nanos);
     }
     interval.histograms[Latency::FromDue as usize] = histogram;
+    interval.samples.record(Outcome::HttpVersion, b"SSH-2.0-\x1b]0;owned\x07evil\r\n");
+    interval.samples.record(Outcome::HttpHeader, &[0xff; 65]);
+    interval.samples.add_others(Outcome::HttpHeader, 4);
     interval
 }
 
@@ -75,6 +78,7 @@ fn an_interval_survives_the_journey() {
     let back = record.interval().unwrap();
     assert_eq!(back.counters, interval().counters);
     assert_eq!(back.gauges, interval().gauges);
+    assert_eq!(back.samples, interval().samples);
     let due = Latency::FromDue as usize;
     assert_eq!(back.histograms[due].encode(), interval().histograms[due].encode());
 }

@@ -1,0 +1,139 @@
+//! Servers that break the protocol: the report shows what they sent, and nothing obeys it.
+
+mod driver;
+
+use driver::{Done, sclients};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// When a server speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    /// To each request.
+    Answers,
+    /// As soon as somebody is there.
+    Greets,
+}
+
+/// A server that says what `says` gives for the number of the occasion, until the process ends.
+fn server(manners: Manners, says: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (says, occasions) = (Arc::new(says), Arc::new(AtomicU64::new(0)));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (says, occasions) = (Arc::clone(&says), Arc::clone(&occasions));
+            let say = move || says(occasions.fetch_add(1, Ordering::Relaxed));
+            thread::spawn(move || speak(stream, manners, say));
+        }
+    });
+    address
+}
+
+fn speak(mut stream: TcpStream, manners: Manners, say: impl Fn() -> Vec<u8>) {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut request = [0; 4096];
+    if manners == Manners::Greets {
+        let _ = stream.write_all(&say());
+    }
+    // Requests of these runs come in one piece, one at a time.
+    while stream.read(&mut request).is_ok_and(|bytes| bytes > 0) {
+        if manners == Manners::Answers && stream.write_all(&say()).is_err() {
+            return;
+        }
+    }
+}
+
+fn run(words: &str, address: SocketAddr) -> Done {
+    sclients(words).arg(format!("http://{address}/")).run()
+}
+
+/// Counts of the samples of this class.
+fn counts(samples: &[Value], class: &str) -> Vec<u64> {
+    let of_class = samples.iter().filter(|sample| sample["class"] == class);
+    of_class.map(|sample| sample["count"].as_u64().unwrap()).collect()
+}
+
+const HOSTILE: &[u8] = b"SSH-2.0-\x1b]0;owned\x07evil\r\n";
+const SHOWN: &str = r"SSH-2.0-\x1b]0;owned\x07evil\r\n";
+
+#[test]
+fn what_the_server_sent_is_shown_to_a_person_and_no_terminal_obeys_it() {
+    let address = server(Manners::Answers, |_| HOSTILE.to_vec());
+    for color in ["never", "always"] {
+        let words = format!("--procs 2 --conns 5 --duration 500ms --color {color}");
+        let done = run(&words, address).expect(4);
+        assert!(done.stdout.contains(&format!(" × {SHOWN}\n")), "{}", done.stdout);
+        assert!(done.stdout.contains("server sent  http.version: "), "{}", done.stdout);
+        for text in [&done.stdout, &done.stderr.join("\n")] {
+            assert!(!text.contains("\x1b]") && !text.contains('\x07'), "{text:?}");
+            assert!(color == "always" || !text.contains('\x1b'), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_reads_what_the_server_sent_with_its_count() {
+    let address = server(Manners::Answers, |_| HOSTILE.to_vec());
+    let words = "--format json --procs 2 --conns 5 --duration 500ms --interval 100ms";
+    let done = run(words, address).expect(4);
+    assert!(!done.stdout.contains(['\x1b', '\x07']));
+    let report = done.json();
+    report.assert_ledger();
+    let failed = report.0["requests"]["failed"]["http.version"].as_u64().unwrap();
+    assert!(failed >= 10, "{failed}");
+    assert_eq!(report.sum("requests.failed"), failed);
+    assert_eq!(
+        report.at("samples"),
+        &serde_json::json!([{ "class": "http.version", "text": SHOWN, "count": failed }])
+    );
+    assert_eq!(report.at("samples_other"), &serde_json::json!({}));
+}
+
+#[test]
+fn a_server_that_invents_strings_is_capped_and_every_answer_is_counted() {
+    let address = server(Manners::Answers, |number| match number % 5 {
+        0 => b"HTTP/1.1 999 always the same\r\n\r\n".to_vec(),
+        _ => format!("invented {number}\r\n").into_bytes(),
+    });
+    let words = "--format json --procs 2 --conns 200 --duration 2s --interval 100ms";
+    let report = run(words, address).expect(4).json();
+    report.assert_ledger();
+    let samples = report.list("samples");
+    for (class, kinds) in [("http.version", 3), ("http.status_code", 1)] {
+        let failed = report.0["requests"]["failed"][class].as_u64().unwrap();
+        let shown = counts(samples, class);
+        assert_eq!(shown.len(), kinds, "{samples:#?}");
+        let other = report.at("samples_other").get(class);
+        let other_count = other.map_or(0, |other| other["count"].as_u64().unwrap());
+        assert_eq!(shown.iter().sum::<u64>() + other_count, failed, "{class}");
+    }
+    let other = &report.at("samples_other")["http.version"];
+    assert_eq!(other["capped"], true);
+    let distinct = other["distinct"].as_u64().unwrap();
+    assert!((8..=253).contains(&distinct), "{distinct}");
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_shown() {
+    let address = server(Manners::Greets, |_| b"HTTP/1.1 408 Too Slow\r\n\r\n".to_vec());
+    let words = "--format json --conns 5 --load hold --no-reopen --duration 500ms";
+    let report = run(words, address).json();
+    report.assert_ledger();
+    assert_eq!(report.text("samples.0.class"), "unsolicited");
+    assert_eq!(report.text("samples.0.text"), r"HTTP/1.1 408 Too Slow\r\n\r\n");
+    assert_eq!(report.count("samples.0.count"), 5);
+}
+
+#[test]
+fn answers_in_order_show_no_samples() {
+    let report = sclients("--format json --conns 5 --requests 50").run().expect(0).json();
+    assert_eq!(report.at("samples"), &serde_json::json!([]));
+    let text = sclients("--conns 5 --requests 50").run().expect(0).stdout;
+    assert!(!text.contains("server sent"), "{text}");
+}
