@@ -82,6 +82,8 @@ pub struct Load {
     drain: Duration,
     ceiling: Option<Pacer>,
     requests_left: u64,
+    /// Deadlines move as an answer comes.
+    minds_silence: bool,
     in_flight: u64,
     last_answer: Instant,
     first_connect: Instant,
@@ -114,6 +116,7 @@ impl Load {
             drain: Duration::from_nanos(share.drain_nanos),
             ceiling: None,
             requests_left: share.requests.unwrap_or(u64::MAX),
+            minds_silence: share.first_byte_nanos.or(share.idle_nanos).is_some(),
             in_flight: 0,
             last_answer: Instant::default(),
             first_connect: Instant::FAR_FUTURE,
@@ -578,7 +581,7 @@ impl Model for Load {
 
     fn read(&mut self, connection: &mut Connection<Self>, bytes: usize, at: Instant) {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
-        if connection.place.in_flight {
+        if self.minds_silence && connection.place.in_flight {
             connection.deadline = self.answer_deadline(connection.place.sent, at);
         }
     }
