@@ -182,6 +182,7 @@ pub static CASES: &[Case] = &[
     Case::new(8, "stall", "timeout.idle", "Toxiproxy timeout")
         .does("half the body, then silence", || one([send(TEN_OF_100), Step::Mute])),
     Case::new(9, "half-close", "ok", "shutdown(2)")
+        .reused("ok then stale_keepalive")
         .does("a good answer, then a half close; reads on", || one([send(EMPTY), Step::Finish, Step::Mute])),
     Case::new(10, "cut-body", "truncated", "curl 3223; hyper sized_early_eof")
         .does("10 of 100 bytes, then closes", || each_closed([TEN_OF_100])),
