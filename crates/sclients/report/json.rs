@@ -275,6 +275,7 @@ fn worker(summary: &Summary, child: &ChildRecord) -> Value {
         "died_after_seconds": child.death.map(|death| death.after.as_secs_f64()),
         "cpu_seconds": words.map(|words| words.cpu_micros as f64 / 1e6),
         "rss_peak_bytes": words.map(|words| words.rss_peak_bytes),
+        "reports_merged": words.map(|words| words.reports_merged),
     })
 }
 

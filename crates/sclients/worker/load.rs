@@ -338,6 +338,7 @@ impl Load {
             rss_before_bytes: self.cost.before_bytes,
             rss_open_bytes: self.cost.open_bytes,
             connections_open: self.cost.connections,
+            reports_merged: self.child.outbox.merged(),
             measured_nanos: self.schedule.measured(end.min(self.schedule.stop())).as_nanos() as u64,
         }
     }

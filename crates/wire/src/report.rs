@@ -51,6 +51,8 @@ pub struct Final {
     pub rss_open_bytes: u64,
     /// Connections that were open then.
     pub connections_open: u64,
+    /// Intervals that were merged into the one before, since the supervisor did not read.
+    pub reports_merged: u64,
     /// From measurement's first instant to its last, in nanoseconds; 0 if it never began.
     pub measured_nanos: u64,
 }
