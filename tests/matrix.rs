@@ -102,7 +102,7 @@ fn command(cell: Cell) -> Done {
     words += &if by_time { " --duration 900ms".into() } else { format!(" --requests {requests}") };
     words += " --open-timeout 2s ";
     words += match case.name {
-        "mute" => "--timeout 400ms",
+        "mute" | "deaf" => "--timeout 400ms",
         "drip-forever" => "--timeout 600ms --idle-timeout 300ms",
         "stall" => "--timeout 20s --idle-timeout 300ms",
         "endless-body" => "--timeout 500ms",
@@ -280,6 +280,31 @@ fn an_upload_that_was_answered_early_may_be_finished() {
     assert_eq!(report.count("requests.early_response"), 20);
     assert_eq!(report.count("connections.established"), 2, "they were used again");
     assert_eq!(report.count("target.requests_seen"), 20);
+}
+
+#[test]
+fn each_timer_has_its_class() {
+    for (case, timers, class) in [
+        ("mute", "--first-byte-timeout 200ms --timeout 20s", "timeout.first_byte"),
+        ("stall", "--idle-timeout 200ms --timeout 20s", "timeout.idle"),
+        ("stall", "--first-byte-timeout 200ms --timeout 600ms", "timeout.total"),
+        ("drip-forever", "--idle-timeout 400ms --timeout 800ms", "timeout.total"),
+        ("drip-forever", "--idle-timeout 10ms --timeout 20s", "timeout.idle"),
+    ] {
+        let words =
+            format!("--format json --conns 4 --requests 4 --target-hostile {case} {timers}");
+        let report = sclients(&words).run().expect(4).json();
+        assert_eq!(report.at("requests.failed")[class], 4, "{case} {timers}: {:#}", report.0);
+        assert_eq!(report.count("requests.faults.target"), 4);
+    }
+}
+
+#[test]
+fn a_redirect_is_an_answer() {
+    let words = "--format json --conns 2 --requests 6 --target-hostile redirect";
+    let report = sclients(words).run().expect(0).json();
+    assert_eq!(report.at("statuses")["302"], 6);
+    assert_eq!(report.count("target.requests_seen"), 6);
 }
 
 #[test]
