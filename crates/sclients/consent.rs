@@ -228,7 +228,7 @@ pub fn check(
 pub enum Found<'a> {
     /// It may be loaded, so.
     Entry(&'a Entry),
-    /// It was allowed; the last entry that did.
+    /// It was allowed; the entry that did so for longest.
     Expired(&'a Entry),
     /// It is not in it.
     Nothing,
@@ -252,10 +252,13 @@ pub fn found<'a>(
                 }
             }
     };
-    let mut allowing = entries.iter().filter(allows);
+    let allowing = entries.iter().filter(allows);
     match allowing.clone().find(|entry| !entry.expires.is_over(now)) {
         Some(entry) => Found::Entry(entry),
-        None => allowing.next_back().map_or(Found::Nothing, Found::Expired),
+        None => {
+            let last = allowing.max_by_key(|entry| &entry.expires);
+            last.map_or(Found::Nothing, Found::Expired)
+        }
     }
 }
 
@@ -477,7 +480,8 @@ mod tests {
         let network = entry("network = '192.0.2.0/24'", "2027-01-31");
         let host = entry("host = 'a'\nport = 81", "2027-01-31");
         let over = entry("network = '192.0.0.0/16'", "2027-01-14");
-        let entries = [over.clone(), host.clone(), network.clone()];
+        let before = entry("network = '192.0.0.0/16'", "2026-01-14");
+        let entries = [over.clone(), before, host.clone(), network.clone()];
         let both = ["192.0.2.1", "192.0.2.9"];
         for (name, addresses, port, expected) in [
             ("A", &both[..], 81, Found::Entry(&host)),

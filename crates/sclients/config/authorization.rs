@@ -85,13 +85,13 @@ pub struct Network {
     prefix: u8,
 }
 
-/// The end of a leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The end of a leave. The later one is the greater.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry {
-    /// As written.
-    text: String,
     /// The first instant at which it is over.
     at: SystemTime,
+    /// As written.
+    text: String,
 }
 
 /// Why a file gives no entries.
@@ -278,7 +278,7 @@ impl Fields<'_> {
             value.as_datetime().ok_or_else(|| Mistake::Kind("expires", kind(value), EXAMPLE))?;
         let text = written.to_string();
         match end(written) {
-            Some(at) => Ok(Expiry { text, at }),
+            Some(at) => Ok(Expiry { at, text }),
             None => Err(Mistake::NoInstant(text)),
         }
     }
