@@ -108,6 +108,15 @@ fn what_a_server_sent_is_taken_raw_by_the_codec_alone() {
     }
 }
 
+/// The addresses that consent was given for are those connected to, since there is no second look-up.
+#[test]
+fn names_are_looked_up_in_one_place() {
+    let of_program = |path: &PathBuf| !path.starts_with(root().join("crates/bench"));
+    let looks_up = |path: &PathBuf| production(path).contains("to_socket_addrs");
+    let found: Vec<PathBuf> = sources().into_iter().filter(of_program).filter(looks_up).collect();
+    assert_eq!(found, [root().join("crates/sclients/config/target.rs")]);
+}
+
 #[test]
 fn unsafe_stands_in_sys_alone_with_its_reason() {
     for path in sources() {

@@ -4,6 +4,7 @@
 mod driver;
 
 use driver::{Sclients, closed_port, sclients};
+use std::path::Path;
 
 const USAGE: i32 = 2;
 const REFUSED: i32 = 3;
@@ -135,6 +136,38 @@ fn another_host_is_not_loaded_unless_it_is_named_again_and_then_mildly() {
 fn a_name_that_resolves_to_another_host_needs_consent_too() {
     let words = "--conns 5 --resolve localhost:80:192.0.2.1 http://localhost/";
     assert_refused(sclients(words), NOT_AUTHORIZED, &["192.0.2.1"]);
+}
+
+#[test]
+fn a_file_that_allows_nothing_that_can_be_meant_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = "[[allow]]\nhost = 'a'\nconnections = 1\nrequests_per_s = 1\nattempts_per_s = 1\n\
+                 expires = 2027-01-31\ncontact = 'a'\npurpose = 'b'\n";
+    let wide = entry.replace("host = 'a'", "network = '0.0.0.0/0'");
+    let nobody = entry.replace("contact = 'a'\n", "");
+    let large = format!("{entry}# {}", "x".repeat(1 << 20));
+    let table: [(&str, &[&str]); 7] = [
+        ("[[allow]", &["allow.toml", "line 1"]),
+        ("\u{0}", &["allow.toml", "line 1"]),
+        ("", &["allow.toml", "there is no entry", "[[allow]]"]),
+        ("all = true", &["allow.toml", "`all`", "[[allow]]"]),
+        (&wide, &["entry 1", "0.0.0.0/0", "wider than /8"]),
+        (&nobody, &["entry 1", "`contact` is missing"]),
+        (&large, &["allow.toml", "1048576"]),
+    ];
+    let path = folder.path().join("allow.toml");
+    for (content, parts) in table {
+        std::fs::write(&path, content).unwrap();
+        let parts = [&["--authorization: "], parts].concat();
+        for words in ["", "doctor", "http://192.0.2.1/"] {
+            assert_refused(sclients(words).arg("--authorization").arg(&path), USAGE, &parts);
+        }
+    }
+    let missing = folder.path().join("missing.toml");
+    for path in [folder.path(), &missing, Path::new("/dev/zero")] {
+        let command = sclients("--authorization").arg(path);
+        assert_refused(command, USAGE, &["--authorization: ", path.to_str().unwrap()]);
+    }
 }
 
 #[test]

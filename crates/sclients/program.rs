@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 /// Runs the program with these words, the first being its own name.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -55,10 +56,11 @@ fn planned(config: Config) -> Result<Plan, ExitCode> {
         Some(target) => config::resolve(target, &config.resolve)
             .map_err(|error| complain(&error, ExitCode::Usage))?,
     };
-    let consent = consent::check(&config, &addresses)
+    let consent = consent::check(&config, &addresses, SystemTime::now())
         .map_err(|error| complain(&error, ExitCode::NotAuthorized))?;
+    // One of those that were checked: what the plan names is never looked up again.
     let peer: Option<SocketAddr> = addresses.first().copied();
-    Ok(plan::planned(consent.limit(config), peer, consent.request_rate_ceiling))
+    Ok(plan::planned(consent.limit(config), peer, consent.authorization))
 }
 
 fn run(config: Config) -> ExitCode {

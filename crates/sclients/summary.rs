@@ -2,7 +2,7 @@
 
 use crate::fold::{Fold, Part, Who};
 use crate::plan::Plan;
-use crate::supervisor::{Exit, Role};
+use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
 use stats::{Counter, Counters, Histogram, NotSent, Phase};
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub struct Summary {
     pub phase_seconds: [f64; Phase::COUNT],
     /// The signal that ended the run early.
     pub signal: Option<Signal>,
+    /// Why the supervisor ended the run early, by itself.
+    pub stopped: Option<StoppedFor>,
     /// Reports whose ledger did not balance, or that could not be read.
     pub faults: Vec<String>,
     /// The supervisor itself.

@@ -1,8 +1,8 @@
 //! Whether the run's claims can be trusted, and the exit code that says so.
 //!
 //! The verdict judges claims, not machines: here the claim that the counts are true. They are
-//! invalid when the ledger does not close, a worker was lost, or connections fell short of the plan,
-//! and suspect when this host's own limits failed some of them.
+//! invalid when the ledger does not close, a worker was lost, connections fell short of the plan, or
+//! the supervisor stopped the run for its failures, and suspect when this host's own limits failed some of them.
 
 use crate::config::Load;
 use crate::exit::ExitCode;
@@ -45,7 +45,9 @@ pub struct Verdict {
 impl Verdict {
     /// Judges `summary`.
     pub fn of(summary: &Summary) -> Self {
-        let mut reasons = summary.faults.clone();
+        let mut reasons: Vec<String> =
+            summary.stopped.iter().map(|stopped| stopped.to_string()).collect();
+        reasons.extend(summary.faults.iter().cloned());
         reasons.extend(imbalance(summary));
         reasons.extend(deaths(summary));
         reasons.extend(shortfall(summary));
@@ -134,7 +136,7 @@ mod tests {
     use crate::fold::{Fold, Who};
     use crate::plan::samples::{config, plan_on_ample_host};
     use crate::summary::{ChildRecord, Death, SupervisorUse};
-    use crate::supervisor::Exit;
+    use crate::supervisor::{Exit, StoppedFor};
     use dispatch::Instant;
     use stats::{Interval, Phase};
     use std::time::Duration;
@@ -163,6 +165,7 @@ mod tests {
             opened: None,
             phase_seconds: [0.0; Phase::COUNT],
             signal: None,
+            stopped: None,
             faults: Vec::new(),
             supervisor: SupervisorUse::default(),
         }
@@ -181,6 +184,15 @@ mod tests {
     #[test]
     fn too_few_connections_are_invalid() {
         assert_eq!(judged(&run(1, |_| {})), (State::Invalid, ExitCode::Invalid));
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_for_its_failures_is_incomplete() {
+        let mut stopped = run(2, |_| {});
+        stopped.stopped = Some(StoppedFor::ErrorShare);
+        assert_eq!(judged(&stopped), (State::Invalid, ExitCode::Invalid));
+        let reasons = Verdict::of(&stopped).reasons;
+        assert!(reasons[0].starts_with("stopped, since more than half"), "{reasons:?}");
     }
 
     #[test]

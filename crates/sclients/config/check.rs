@@ -4,7 +4,7 @@ use super::cli::{EarlyAnswer, EmbeddedOptions, RequestOptions, RunOptions, Serve
 use super::error::ConfigError;
 use super::hostile::{Asked, Hostile};
 use super::list::{SOURCES_MAX, Source};
-use super::{Config, Embedded, Load, Protocol, ServeConfig, regular};
+use super::{Config, Embedded, Load, Protocol, ServeConfig, authorization, regular};
 use protocols::hostile::Chop;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -63,6 +63,7 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         target,
         resolve: connect.resolve,
         authorized: load.authorized,
+        authorization: load.authorization.map_or(Ok(vec![]), |path| authorization::read(&path))?,
         method: method(&request),
         headers: headers(&request),
         body,

@@ -18,13 +18,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The most processes of a kind.
-const PROCS_MAX: u64 = 1_024;
+pub const PROCS_MAX: u64 = 1_024;
 /// The most connections of a process.
-const CONNS_MAX: u64 = 1_000_000;
+pub const CONNS_MAX: u64 = 1_000_000;
 /// The most requests of a run.
 const REQUESTS_MAX: u64 = 1_000_000_000_000;
-/// The most connection attempts per second.
-const RATE_MAX: u64 = 100_000_000;
+/// The most connection attempts or requests per second.
+pub const RATE_MAX: u64 = 100_000_000;
 /// The largest echo message.
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
 /// The largest body of an answer.
@@ -41,7 +41,8 @@ Examples:
   sclients doctor --procs 32 --conns 10000               would that fit this host?
 
 Numbers take 10k and 10_000, durations 250ms and 1m30s, sizes 64 and 1MiB.
-A target that is not on this host must be named again with --authorized.
+A target that is not on this host must be named again with --authorized, or have an entry in the
+--authorization file. Its run is stopped when most of it fails for 10 s.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 does not fit this host, 4 not as expected, 5 incomplete,
 6 target not authorised, 130 interrupted, 143 terminated.";
@@ -190,6 +191,10 @@ pub struct LoadOptions {
     /// 10 requests/s, 10s
     #[arg(long, value_name = "HOST", value_parser = list::host)]
     pub authorized: Vec<String>,
+    /// Whom else you may load: TOML with [[allow]] entries of host or network (CIDR), port,
+    /// connections, requests_per_s, attempts_per_s, expires, contact, purpose
+    #[arg(long, value_name = "FILE")]
+    pub authorization: Option<PathBuf>,
 }
 
 /// Connections.

@@ -1,5 +1,6 @@
 //! All that can be wrong with what the user typed.
 
+use super::authorization::AuthorizationError;
 use super::file::FileError;
 use super::quoted::quoted;
 use super::regular::ReadError;
@@ -56,6 +57,9 @@ pub enum ConfigError {
     /// The file of `--config`.
     #[error("--config: {0}")]
     File(#[from] FileError),
+    /// The file of `--authorization`.
+    #[error("--authorization: {0}")]
+    Authorization(#[from] AuthorizationError),
     /// TARGET's host.
     #[error(
         "host {} has no address; check the name or give --resolve HOST:PORT:ADDR",

@@ -1,5 +1,5 @@
 //! `--config FILE`: TOML whose keys are the long options, turned into the words that the command
-//! line would have had. What the values mean is not decided here.
+//! line would have had. What the values mean is not decided here. Any TOML file is opened by [`table`].
 
 use super::quoted::quoted;
 use super::regular::{self, ReadError};
@@ -87,7 +87,11 @@ pub fn words(
     Ok(words)
 }
 
-fn table(path: &Path, name: &str) -> Result<toml::Table, FileError> {
+/// The table in the file at `path`, which messages call `name`.
+///
+/// # Errors
+/// The file is not readable, not UTF-8 or not TOML.
+pub fn table(path: &Path, name: &str) -> Result<toml::Table, FileError> {
     let bytes = regular::read(path, BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| FileError::Encoding(name.into()))?;
     text.parse().map_err(|error: toml::de::Error| FileError::Syntax {

@@ -3,6 +3,7 @@
 //! This room reads no limits of the host and decides nothing about who does how much; that is
 //! `plan`. Start at [`invocation`] and [`Config`]; every option is one entry in `cli.rs`.
 
+pub mod authorization;
 mod check;
 mod cli;
 mod error;
@@ -85,6 +86,8 @@ pub struct Config {
     pub resolve: Vec<Resolve>,
     /// Hosts that may be loaded though they are not this one, as typed.
     pub authorized: Vec<String>,
+    /// What the authorisation file allows.
+    pub authorization: Vec<authorization::Entry>,
     /// HTTP method.
     pub method: String,
     /// HTTP headers, in order.

@@ -16,6 +16,7 @@ pub use host::{Host, ProcessLimits};
 pub use resolve::{plan, planned, serve_findings};
 
 use crate::config::Config;
+use crate::consent::Authorization;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeSet;
@@ -39,7 +40,9 @@ pub struct Plan {
     pub targets: u32,
     /// First sends are spread over this time; zero is at once.
     pub stagger: Duration,
-    /// Requests per second in all that must not be exceeded (an authorised host's ceiling).
+    /// What allows the run off loopback; none on it.
+    pub authorization: Option<Authorization>,
+    /// Requests per second in all that must not be exceeded (its ceiling).
     pub request_rate_ceiling: Option<u64>,
     /// Source pairs of each worker; an empty list leaves the choice to the kernel.
     pub sources: Vec<Vec<SourceBlock>>,

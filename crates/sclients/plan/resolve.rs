@@ -4,6 +4,7 @@ use super::rules::{self, Demand, SourceSpace};
 use super::sources::{self, Ports};
 use super::{Finding, Host, Plan, ProcessLimits, SourceBlock, mixed};
 use crate::config::{Config, Load};
+use crate::consent::Authorization;
 use std::cmp::Reverse;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -17,15 +18,15 @@ const PORTS_LEFT: u16 = 1_024;
 const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);
 
 /// The plan of `config` on this host. `peer` is TARGET, resolved and allowed; none is the embedded
-/// target. `request_rate_ceiling` is the most requests per second that are authorised.
+/// target. `authorization` is what allows it; none on loopback.
 pub fn planned(
     config: Config,
     peer: Option<SocketAddr>,
-    request_rate_ceiling: Option<u64>,
+    authorization: Option<Authorization>,
 ) -> Plan {
     let (host, limits) = (Host::read(Path::new("/")), ProcessLimits::current());
     let cpus = thread::available_parallelism().map_or(1, usize::from);
-    plan(config, peer, request_rate_ceiling, &host, &limits, &is_local, cpus)
+    plan(config, peer, authorization, &host, &limits, &is_local, cpus)
 }
 
 /// The plan of `config` on a host with these facts, limits, addresses and processors. It always
@@ -33,7 +34,7 @@ pub fn planned(
 pub fn plan(
     config: Config,
     peer: Option<SocketAddr>,
-    request_rate_ceiling: Option<u64>,
+    authorization: Option<Authorization>,
     host: &Host,
     limits: &ProcessLimits,
     is_local: &dyn Fn(IpAddr) -> io::Result<()>,
@@ -56,7 +57,8 @@ pub fn plan(
         config,
         peers: vec![peer],
         stagger,
-        request_rate_ceiling,
+        request_rate_ceiling: authorization.as_ref().map(Authorization::requests_per_s),
+        authorization,
         sources,
         findings,
     }

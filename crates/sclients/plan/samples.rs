@@ -35,6 +35,7 @@ pub fn config(procs: u32, conns: u32) -> Config {
         target: None,
         resolve: vec![],
         authorized: vec![],
+        authorization: vec![],
         method: "GET".into(),
         headers: vec![],
         body: vec![],

@@ -1,7 +1,10 @@
 //! The summary for a program: one object, whose keys are a contract.
 
 use crate::config::Load;
+use crate::config::authorization::Scope;
+use crate::consent::Authorization;
 use crate::summary::{ChildRecord, Summary};
+use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -16,6 +19,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
     let mut object = json!({
         "schema": SCHEMA,
         "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons },
+        "stopped": summary.stopped.map(StoppedFor::name),
         "plan": plan(summary),
         "phases": phases(summary),
         "connections": connections(summary, &counters),
@@ -56,10 +60,34 @@ fn plan(summary: &Summary) -> Value {
         "requests": config.requests,
         "connect_rate": config.connect_rate,
         "lenient": config.lenient,
+        "authorization": plan.authorization.as_ref().map(authorization),
         "stagger_seconds": plan.stagger.as_secs_f64(),
         "findings": plan.findings.iter()
             .map(|finding| json!({ "code": finding.code, "text": finding.text }))
             .collect::<Vec<_>>(),
+    })
+}
+
+/// What allowed a run off loopback; an entry of the file says more than the option.
+fn authorization(authorization: &Authorization) -> Value {
+    let entry = authorization.entry();
+    let (key, whom) = match authorization {
+        Authorization::Option(host) => ("host", host.clone()),
+        Authorization::File(entry) => match &entry.scope {
+            Scope::Host(host) => ("host", host.clone()),
+            Scope::Network(network) => ("network", network.to_string()),
+        },
+    };
+    json!({
+        "by": if entry.is_some() { "file" } else { "option" },
+        key: whom,
+        "port": entry.and_then(|entry| entry.port),
+        "connections": authorization.connections(),
+        "requests_per_s": authorization.requests_per_s(),
+        "attempts_per_s": authorization.attempts_per_s(),
+        "expires": entry.map(|entry| entry.expires.to_string()),
+        "contact": entry.map(|entry| &entry.contact),
+        "purpose": entry.map(|entry| &entry.purpose),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The summary for a person.
 
 use crate::config::{Color, Load};
+use crate::consent::Authorization;
 use crate::number::{bytes, duration, grouped};
 use crate::plan::Level;
 use crate::summary::Summary;
@@ -79,6 +80,29 @@ fn heading(page: &mut Page, summary: &Summary) {
     let workers = if config.procs == 1 { "worker" } else { "workers" };
     let _ = writeln!(page.text, ": {load}, {procs} {workers} × {conns} connections = {total}");
     page.line("target", &target);
+    authorized(page, summary);
+}
+
+/// What allowed the run, where it left loopback.
+fn authorized(page: &mut Page, summary: &Summary) {
+    let Some(authorization) = &summary.plan.authorization else { return };
+    let whom = match authorization {
+        Authorization::Option(host) => format!("{host} by --authorized"),
+        Authorization::File(entry) => {
+            let port = entry.port.map_or_else(String::new, |port| format!(" port {port}"));
+            format!("{}{port} by --authorization until {}", entry.scope, entry.expires)
+        }
+    };
+    let ceilings = format!(
+        "at most {} connections, {} requests/s, {} attempts/s",
+        grouped(authorization.connections()),
+        grouped(authorization.requests_per_s()),
+        grouped(authorization.attempts_per_s()),
+    );
+    page.line("authorized", &format!("{whom}: {ceilings}"));
+    if let Some(entry) = authorization.entry() {
+        page.line("", &format!("contact {} · purpose {}", entry.contact, entry.purpose));
+    }
 }
 
 fn verdict_lines(page: &mut Page, verdict: &Verdict) {

@@ -1,6 +1,7 @@
 //! What comes next in a run, and when.
 
 use super::children::tell;
+use super::error_share::{self, ErrorShare};
 use super::printer::View;
 use super::slot::State;
 use super::spawn::Role;
@@ -32,6 +33,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(20);
 const LEAVE_WITHIN: Duration = Duration::from_secs(30);
 /// After the drain that a signal allows, a last report may take this long.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+/// The share of failures is looked at this often.
+const SECOND: Duration = Duration::from_secs(1);
 /// Between live lines.
 const LIVE_EVERY: Duration = Duration::from_millis(500);
 
@@ -80,6 +83,34 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Why the supervisor ended a run before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoppedFor {
+    /// Most of what ended failed, off loopback.
+    ErrorShare,
+}
+
+impl StoppedFor {
+    /// The name in reports; stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ErrorShare => "error_share",
+        }
+    }
+}
+
+impl fmt::Display for StoppedFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ErrorShare => write!(
+                f,
+                "stopped, since more than half of what ended failed in each of {} seconds and the target is not on loopback",
+                error_share::SECONDS
+            ),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Children are starting.
@@ -109,6 +140,9 @@ pub(super) struct Conductor {
     start: Option<Instant>,
     load: Option<Instant>,
     stopped: Option<Instant>,
+    stopped_for: Option<StoppedFor>,
+    error_share: ErrorShare,
+    next_second: Instant,
     signals: Vec<Signal>,
     obeyed: usize,
     kill_at: Option<Instant>,
@@ -140,6 +174,9 @@ impl Conductor {
             start: None,
             load: None,
             stopped: None,
+            stopped_for: None,
+            error_share: ErrorShare::default(),
+            next_second: Instant::FAR_FUTURE,
             signals: Vec::new(),
             obeyed: 0,
             kill_at: None,
@@ -165,6 +202,10 @@ impl Conductor {
             Job::Run(_) => self.signals.first().copied(),
             Job::Serve(..) => None,
         }
+    }
+
+    pub(super) fn stopped_for(&self) -> Option<StoppedFor> {
+        self.stopped_for
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
@@ -214,7 +255,7 @@ impl Conductor {
     }
 }
 
-/// One turn: heed signals, show progress, move on if this stage is over.
+/// One turn: heed signals and failures, show progress, move on if this stage is over.
 pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     let now = Instant::now();
     if let Some(why) = context.world.children.fatal() {
@@ -222,6 +263,7 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
         return context.world.conductor.fail(failure);
     }
     heed_signals(context, now)?;
+    heed_error_share(context, now);
     show_progress(&mut context.world, now);
     match context.world.conductor.stage {
         Stage::Starting => starting(context, now),
@@ -245,6 +287,8 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     }
     let start = now + START_AHEAD;
     conductor.start = Some(start);
+    // Half a second behind the workers, so that each second's reports are there.
+    conductor.next_second = start + SECOND + SECOND / 2;
     if let Job::Serve(config, listen) = &conductor.job {
         listen_notes(config, listen).into_iter().for_each(|note| context.world.printer.note(note));
         tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
@@ -363,6 +407,26 @@ fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
         _ => return ControlFlow::Break(()),
     }
     ControlFlow::Continue(())
+}
+
+/// Off loopback a run ends as by a signal when most of it fails.
+fn heed_error_share(context: &mut Context, now: Instant) {
+    let World { conductor, fold, .. } = &mut context.world;
+    let Job::Run(plan) = &conductor.job else { return };
+    let loading = matches!(conductor.stage, Stage::Opening | Stage::Running);
+    let ending = conductor.stopped.is_some() || conductor.phase(now) == Phase::Drain;
+    let watched = plan.authorization.is_some() && loading && !ending;
+    if !watched || now < conductor.next_second {
+        return;
+    }
+    let grace = plan.config.grace;
+    while conductor.next_second <= now {
+        conductor.next_second = conductor.next_second + SECOND;
+    }
+    if conductor.error_share.second(&fold.counters()) {
+        conductor.stopped_for = Some(StoppedFor::ErrorShare);
+        stop_workers(context, now, grace);
+    }
 }
 
 fn stop_workers(context: &mut Context, now: Instant, drain: Duration) {

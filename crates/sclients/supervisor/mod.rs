@@ -11,11 +11,13 @@
 
 mod children;
 mod conductor;
+mod error_share;
 mod printer;
 mod reap;
 pub mod slot;
 mod spawn;
 
+pub use conductor::StoppedFor;
 pub use printer::write_result;
 pub use reap::Exit;
 pub use spawn::Role;
@@ -311,6 +313,7 @@ impl World {
             opened: self.children.opened(),
             phase_seconds: self.conductor.phase_seconds(&self.fold),
             signal: self.conductor.signal(),
+            stopped: self.conductor.stopped_for(),
             faults: self.children.faults().to_vec(),
             supervisor: SupervisorUse {
                 cpu_micros: usage::cpu_micros(),

@@ -1,0 +1,293 @@
+//! Targets off loopback: what nobody allowed is refused before a packet leaves, what the
+//! authorisation file allows is held to it, and a run that fails is stopped by itself.
+//!
+//! The addresses are those of documentation (RFC 5737, RFC 3849), each on the loopback device of a
+//! network namespace of its own, in which such a test runs once more.
+
+mod driver;
+
+use driver::{Server, closed_port, sclients};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+const INCOMPLETE: i32 = 5;
+const NOT_AUTHORIZED: i32 = 6;
+
+/// Set within the namespace.
+const INSIDE: &str = "SCLIENTS_TEST_NAMESPACE";
+
+/// The addresses of the namespace beside 127.0.0.1 and ::1.
+const ADDRESSES: [&str; 4] = ["192.0.2.1", "198.51.100.7", "203.0.113.9", "[2001:db8::1]"];
+
+const SET_UP: &str = "ip link set lo up && ip addr add 192.0.2.1/32 dev lo \
+    && ip addr add 198.51.100.7/32 dev lo && ip addr add 203.0.113.9/32 dev lo \
+    && ip addr add 2001:db8::1/128 dev lo";
+
+/// Runs `test`, which is the body of the test called `name`, in a namespace; where the host permits
+/// none, says so and passes.
+#[track_caller]
+fn in_namespace(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return test();
+    }
+    let unshare = |line: &str, words: &[OsString]| {
+        let mut command = Command::new("unshare");
+        command.args(["-rn", "sh", "-c", line]).args(words).env(INSIDE, "1").output()
+    };
+    match unshare(SET_UP, &[]) {
+        Ok(tried) if tried.status.success() => {}
+        Ok(tried) => {
+            let why = String::from_utf8_lossy(&tried.stderr).into_owned();
+            return println!("{name} is left out, no network namespace: {why}");
+        }
+        Err(error) => return println!("{name} is left out, no unshare: {error}"),
+    }
+    let words = [std::env::current_exe().unwrap().into_os_string()]
+        .into_iter()
+        .chain(["--exact", name, "--nocapture"].map(OsString::from))
+        .collect::<Vec<_>>();
+    let done = unshare(&format!("{SET_UP} && exec \"$0\" \"$@\""), &words).unwrap();
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}
+
+/// A folder with an authorisation file, and the file.
+struct File {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+/// The lines that all entries of these tests share.
+const COMMON: &str = "connections = 4\nrequests_per_s = 20\nattempts_per_s = 50\n\
+    contact = 'ops@example.org'\npurpose = 'capacity of the spring release'\n";
+
+/// A file of entries, of each the lines that differ.
+fn file(entries: &[&str]) -> File {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("allow.toml");
+    let entry = |own: &&str| format!("[[allow]]\n{own}\n{COMMON}");
+    fs::write(&path, entries.iter().map(entry).collect::<String>()).unwrap();
+    File { _folder: folder, path }
+}
+
+/// Connections that this namespace began.
+fn active_opens() -> u64 {
+    let text = fs::read_to_string("/proc/net/snmp").unwrap();
+    let mut rows = text.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+    let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+    pairs.find(|(name, _)| *name == "ActiveOpens").unwrap().1.parse().unwrap()
+}
+
+/// Whether somebody has connected.
+fn saw_somebody(listener: &TcpListener) -> bool {
+    listener.set_nonblocking(true).unwrap();
+    listener.accept().is_ok()
+}
+
+#[test]
+fn what_nobody_allowed_is_refused_before_a_packet_leaves() {
+    in_namespace("what_nobody_allowed_is_refused_before_a_packet_leaves", || {
+        let listeners = ADDRESSES.map(|host| TcpListener::bind(format!("{host}:0")).unwrap());
+        let before = active_opens();
+        for (host, listener) in ADDRESSES.iter().zip(&listeners) {
+            refuse_all(host, listener.local_addr().unwrap());
+        }
+        assert_eq!(active_opens(), before);
+        for listener in &listeners {
+            assert!(!saw_somebody(listener), "{listener:?}");
+        }
+        // What was looked at would have shown a connection.
+        TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
+        assert_eq!(active_opens(), before + 1);
+        assert!(saw_somebody(&listeners[0]));
+    });
+}
+
+/// Neither without leave, nor by one that is over, nor by one for others.
+fn refuse_all(host: &str, at: SocketAddr) {
+    let port = at.port();
+    let (bits, bare) = (if at.is_ipv4() { 32 } else { 128 }, host.trim_matches(['[', ']']));
+    let over = format!("network = '{bare}/{bits}'\nexpires = 2024-02-29");
+    let host_over = format!("host = '{host}'\nexpires = 2024-02-29T12:00:00Z");
+    let other_port = format!("host = '{host}'\nport = {}\nexpires = 9999-12-31", port ^ 1);
+    let others = [
+        "network = '192.0.2.2/31'\nexpires = 9999-12-31",
+        "network = '198.51.101.0/24'\nexpires = 9999-12-31",
+        "network = '203.0.0.0/18'\nexpires = 9999-12-31",
+        "network = '2001:db8:1::/48'\nexpires = 9999-12-31",
+        "host = 'example.org'\nexpires = 9999-12-31",
+    ];
+    let table: [(&[&str], &str); 4] = [
+        (&[&over], "2024-02-29"),
+        (&[&host_over], "2024-02-29T12:00:00Z"),
+        (&[&other_port], "--authorized"),
+        (&others, "--authorized"),
+    ];
+    for scheme in ["http", "tcp"] {
+        let target = format!("{scheme}://{host}:{port}");
+        assert_refused(sclients("--conns 1").arg(&target), bare);
+        for (entries, part) in table {
+            let file = file(entries);
+            let words = || sclients("--conns 1 --authorization").arg(&file.path).arg(&target);
+            assert_refused(words(), part);
+        }
+    }
+    let name = format!("--conns 1 --resolve example.net:{port}:{bare} http://example.net:{port}/");
+    let file = file(&others);
+    assert_refused(sclients(&name).arg("--authorization").arg(&file.path), bare);
+}
+
+#[track_caller]
+fn assert_refused(command: driver::Sclients, part: &str) {
+    let done = command.run().expect(NOT_AUTHORIZED);
+    assert_eq!((done.stdout.as_str(), done.stderr.len()), ("", 1), "{:?}", done.stderr);
+    assert!(done.stderr[0].contains(part), "{part:?} is not in {:?}", done.stderr);
+}
+
+#[test]
+fn an_entry_lets_a_run_go_as_it_says_to_the_addresses_that_were_checked() {
+    in_namespace("an_entry_lets_a_run_go_as_it_says_to_the_addresses_that_were_checked", || {
+        let server = Server::listen("192.0.2.1:0", "");
+        let file = file(&[
+            "network = '192.0.0.0/16'\nexpires = 2024-02-29",
+            "network = '192.0.2.0/24'\nexpires = 9999-12-31",
+        ]);
+        // No resolver knows the name: a second look-up would find nothing.
+        let port = server.port();
+        let run = |words: &str| {
+            let target = format!(
+                "--resolve example.net:{port}:192.0.2.1 http://example.net:{port}/ {words}"
+            );
+            sclients(&target).arg("--authorization").arg(&file.path).run()
+        };
+        let report = run("--conns 4 --duration 2s --format json").expect(0).json();
+        let (sent, seconds) = (report.count("requests.sent"), report.number("throughput.seconds"));
+        let most = 20.0 * (seconds + 0.5);
+        assert!(sent > 10 && sent as f64 <= most, "{sent} requests in {seconds} s");
+        assert_eq!(report.text("plan.peer"), server.address);
+        assert_eq!(report.count("plan.connect_rate"), 50);
+        assert_eq!(report.at("stopped"), &Value::Null);
+        assert_eq!(
+            report.at("plan.authorization"),
+            &serde_json::json!({
+                "by": "file", "network": "192.0.2.0/24", "port": null, "connections": 4,
+                "requests_per_s": 20, "attempts_per_s": 50, "expires": "9999-12-31",
+                "contact": "ops@example.org", "purpose": "capacity of the spring release",
+            })
+        );
+        let text = run("--conns 1 --requests 3").expect(0).stdout;
+        for part in [
+            "\nauthorized   192.0.2.0/24 by --authorization until 9999-12-31: at most 4 connec",
+            "20 requests/s, 50 attempts/s\n",
+            "contact ops@example.org · purpose capacity of the spring release\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let over = run("--procs 2 --conns 3").expect(NOT_AUTHORIZED);
+        assert!(over.stderr[0].contains("6 connections (--procs 2 × --conns 3)"));
+        let seen = server.stop();
+        assert_eq!(seen.count("target.requests_seen"), sent + 3);
+    });
+}
+
+#[test]
+fn a_host_that_is_named_again_is_recorded_as_such() {
+    in_namespace("a_host_that_is_named_again_is_recorded_as_such", || {
+        let server = Server::listen("192.0.2.1:0", "");
+        let words = "--authorized 192.0.2.1 --conns 2 --requests 5 --format json";
+        let report = sclients(words).arg(server.url()).run().expect(0).json();
+        assert_eq!(
+            report.at("plan.authorization"),
+            &serde_json::json!({
+                "by": "option", "host": "192.0.2.1", "port": null, "connections": 10,
+                "requests_per_s": 10, "attempts_per_s": 10, "expires": null, "contact": null,
+                "purpose": null,
+            })
+        );
+        let text =
+            sclients("--authorized 192.0.2.1 --conns 2 --requests 5").arg(server.url()).run();
+        let text = text.expect(0).stdout;
+        assert!(text.contains("\nauthorized   192.0.2.1 by --authorized: at most 10 co"), "{text}");
+    });
+}
+
+/// A server that hears each connection out and closes it without an answer, until the process ends.
+fn closing_server(listen: &str) -> SocketAddr {
+    let listener = TcpListener::bind(listen).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || stream.read(&mut [0; 4096]));
+        }
+    });
+    address
+}
+
+#[test]
+fn a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself() {
+    let name = "a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself";
+    in_namespace(name, || {
+        let server = closing_server("192.0.2.1:0");
+        let file = file(&["host = '192.0.2.1'\nexpires = 9999-12-31"]);
+        let words = "--conns 2 --duration 50s --interval 20s --format json --authorization";
+        let command = sclients(words).arg(&file.path).arg(format!("http://{server}/"));
+        let done = command.run().expect(INCOMPLETE);
+        let report = done.json();
+        assert_eq!(report.text("stopped"), "error_share");
+        let reason = report.at("verdict.reasons.0").as_str().unwrap();
+        assert!(
+            reason.starts_with("stopped, since more than half of what ended failed"),
+            "{reason}"
+        );
+        let (least, most) = (Duration::from_secs(9), Duration::from_secs(25));
+        assert!((least..most).contains(&done.waited), "{:?}", done.waited);
+        assert!(report.sum("requests.failed") > 10);
+        report.assert_ledger();
+    });
+}
+
+#[test]
+fn a_run_that_fails_on_loopback_goes_on() {
+    let server = closing_server("127.0.0.1:0");
+    let command = sclients("--conns 2 --duration 13s --connect-rate 50 --format json");
+    let done = command.arg(format!("http://{server}/")).run();
+    let report = done.json();
+    assert_eq!(report.at("stopped"), &Value::Null);
+    assert_eq!(report.at("plan.authorization"), &Value::Null);
+    assert!(report.number("throughput.seconds") > 12.0);
+}
+
+#[test]
+fn a_file_beside_a_run_on_loopback_changes_nothing() {
+    let file = file(&["network = '127.0.0.0/8'\nexpires = 2024-02-29"]);
+    let command = sclients("--conns 5 --requests 100 --format json --authorization");
+    let report = command.arg(&file.path).run().expect(0).json();
+    assert_eq!(report.at("plan.authorization"), &Value::Null);
+    assert_eq!(report.at("plan.connect_rate"), &Value::Null);
+}
+
+#[test]
+fn no_flag_and_no_entry_allows_all() {
+    let target = format!("http://192.0.2.1:{}/", closed_port());
+    for words in ["--authorized *", "--authorized 0.0.0.0/0", "--authorized 192.0.2.0/24"] {
+        let done = sclients(words).arg(&target).run().expect(2);
+        assert!(done.stderr[0].contains("is not a host"), "{:?}", done.stderr);
+    }
+    for words in ["--authorized 0.0.0.0", "--authorized ::", "--authorized localhost"] {
+        sclients("--conns 1").words(words).arg(&target).run().expect(NOT_AUTHORIZED);
+    }
+    for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "::ffff:0.0.0.0/96"] {
+        let file = file(&[&format!("network = '{network}'\nexpires = 9999-12-31")]);
+        let command = sclients("--conns 1 --authorization").arg(&file.path).arg(&target);
+        let done = command.run().expect(2);
+        assert!(done.stderr[0].contains("is wider than /"), "{:?}", done.stderr);
+    }
+}
