@@ -191,6 +191,17 @@ fn an_upload_that_was_answered_early_may_be_finished() {
 }
 
 #[test]
+fn what_breaks_behind_the_limit_of_a_body_changes_nothing() {
+    let manner = Manner { body_max: 5, ..Manner::STRICT };
+    let request = Rc::new(Request::builder("GET", "h", "/").manner(manner).build().unwrap());
+    let stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello!\r\nx";
+    for pieces in cuts(stream) {
+        let events = answers(&request, 1, &pieces, false);
+        assert_eq!(events, [ClientEvent::Failed(Failure::BodyLimit)], "{pieces:?}");
+    }
+}
+
+#[test]
 fn a_body_over_the_limit_fails_at_once() {
     let manner = Manner { body_max: 5, ..Manner::STRICT };
     let request = Request::builder("GET", "h", "/").manner(manner);
