@@ -198,8 +198,14 @@ impl Client {
 
     #[cold]
     fn fail(&mut self, failure: Failure) -> Received<ClientEvent> {
-        self.phase = Phase::Finished;
+        self.finish();
         Received::with(0, ClientEvent::Failed(failure))
+    }
+
+    /// Nothing more goes over the connection, what is owed of an answered request neither.
+    fn finish(&mut self) {
+        self.phase = Phase::Finished;
+        self.owed = 0;
     }
 
     /// Bytes that no request asked for.
@@ -271,7 +277,7 @@ impl Machine for Client {
             Phase::Body(_) => self.fail(Failure::Truncated).event,
             Phase::Head(_) | Phase::Skip { .. } => self.fail(self.cut_short(rest)).event,
         };
-        self.phase = Phase::Finished;
+        self.finish();
         ended
     }
 
