@@ -222,9 +222,10 @@ fn check_header(bytes: &[u8]) -> Result<(), BadHistogram> {
         let eight = bytes.get(at..at + 8)?;
         Some(u64::from_be_bytes(eight.try_into().ok()?))
     };
+    let plain = word(8) == Some(0) && long(32) == Some(1_f64.to_bits());
     let bounds = long(16) == Some(1) && long(24) == Some(HIGHEST_NANOS);
     let whole = bytes.len() >= V2_HEADER_BYTES && payload == bytes.len() - V2_HEADER_BYTES;
-    if cookie == V2_COOKIE && digits == u32::from(DIGITS) && bounds && whole {
+    if cookie == V2_COOKIE && digits == u32::from(DIGITS) && plain && bounds && whole {
         Ok(())
     } else {
         Err(BadHistogram)
@@ -297,6 +298,16 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let _ = Histogram::decode(&flipped, 0);
+        }
+    }
+
+    #[test]
+    fn shifted_and_scaled_buckets_are_refused() {
+        let bytes = of(&[5, 500, 50_000]).encode();
+        for (at, value) in [(11, 1), (32, 0x40)] {
+            let mut bent = bytes.clone();
+            bent[at] = value;
+            assert!(Histogram::decode(&bent, 0).is_err(), "byte {at}");
         }
     }
 

@@ -157,7 +157,7 @@ impl IntervalRecord {
         }
         let histograms: Result<Vec<Histogram>, WireError> =
             self.histograms.iter().map(HistogramRecord::histogram).collect();
-        let [live, pending, in_flight, unserved] = self.gauges;
+        let [live, pending, in_flight, unserved] = row(&self.gauges)?;
         Ok(Interval {
             index: self.index,
             phase,
@@ -186,6 +186,9 @@ impl IntervalRecord {
         counters.connections_failed = row(&self.connections_failed)?;
         counters.requests_failed = row(&self.requests_failed)?;
         counters.not_sent = row(&self.not_sent)?;
+        if !self.statuses.is_sorted_by(|(one, _), (next, _)| one < next) {
+            return Err(WireError::Body("a status that is there twice"));
+        }
         for (status, count) in &self.statuses {
             counters.count_statuses(*status, bounded(*count)?);
         }
@@ -226,6 +229,17 @@ mod tests {
     fn believed(samples: Vec<SampleRecord>, samples_others: Vec<(u8, u64)>) -> bool {
         let record = IntervalRecord::new(&Interval::new(0, Phase::Measurement), 1);
         IntervalRecord { samples, samples_others, ..record }.interval().is_ok()
+    }
+
+    #[test]
+    fn counts_that_could_overflow_a_sum_are_refused() {
+        let record = || IntervalRecord::new(&Interval::new(0, Phase::Measurement), 1);
+        let statuses = |statuses| IntervalRecord { statuses, ..record() }.interval().is_ok();
+        assert!(statuses(vec![(200, COUNT_MAX), (201, COUNT_MAX)]));
+        assert!(!statuses(vec![(200, COUNT_MAX); 1 << 17]));
+        assert!(!statuses(vec![(201, 1), (200, 1)]));
+        let live = |live| IntervalRecord { gauges: [live, 0, 0, 0], ..record() }.interval().is_ok();
+        assert!(live(COUNT_MAX) && !live(u64::MAX));
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Client {
     /// Goes on with `body` at `input[from..]`.
     #[inline]
     fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ClientEvent> {
-        let taken = body.take(&input[from..]);
+        let taken = body.take(self.up_to_limit(&input[from..]));
         if let Ok(taken) = taken
             && self.is_over_limit(taken.bytes, &body)
         {
@@ -133,6 +133,14 @@ impl Client {
 
     fn scan(&self) -> Scan {
         Scan::answer(self.request.manner().lenient)
+    }
+
+    /// What of `input` the body may take, and the byte after it, which is over the limit: what is broken behind that
+    /// byte is not looked at, so that the failure is the same in whichever reads they come.
+    #[inline]
+    fn up_to_limit<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        let room = self.request.manner().body_max.saturating_sub(self.body_bytes) as usize;
+        &input[..input.len().min(room.saturating_add(1))]
     }
 
     /// Whether `bytes` more of the body, or what `body` announces, is more than is wanted.
@@ -190,8 +198,14 @@ impl Client {
 
     #[cold]
     fn fail(&mut self, failure: Failure) -> Received<ClientEvent> {
-        self.phase = Phase::Finished;
+        self.finish();
         Received::with(0, ClientEvent::Failed(failure))
+    }
+
+    /// Nothing more goes over the connection, what is owed of an answered request neither.
+    fn finish(&mut self) {
+        self.phase = Phase::Finished;
+        self.owed = 0;
     }
 
     /// Bytes that no request asked for.
@@ -263,7 +277,7 @@ impl Machine for Client {
             Phase::Body(_) => self.fail(Failure::Truncated).event,
             Phase::Head(_) | Phase::Skip { .. } => self.fail(self.cut_short(rest)).event,
         };
-        self.phase = Phase::Finished;
+        self.finish();
         ended
     }
 

@@ -191,6 +191,38 @@ fn an_upload_that_was_answered_early_may_be_finished() {
 }
 
 #[test]
+fn what_breaks_behind_the_limit_of_a_body_changes_nothing() {
+    let manner = Manner { body_max: 5, ..Manner::STRICT };
+    let request = Rc::new(Request::builder("GET", "h", "/").manner(manner).build().unwrap());
+    let stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello!\r\nx";
+    for pieces in cuts(stream) {
+        let events = answers(&request, 1, &pieces, false);
+        assert_eq!(events, [ClientEvent::Failed(Failure::BodyLimit)], "{pieces:?}");
+    }
+}
+
+#[test]
+fn nothing_is_owed_on_a_connection_that_failed() {
+    let manner = Manner { finish_early: true, ..Manner::STRICT };
+    let request = Request::builder("POST", "h", "/").body(b"hello").manner(manner).build();
+    let request = Rc::new(request.unwrap());
+    for end in [false, true] {
+        let mut client = http1::Client::new(request.clone());
+        client.start();
+        client.transmitted(9);
+        client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+        assert!(!client.pending().is_empty() && !client.finished());
+        if end {
+            assert_eq!(client.end_of_input(b""), None);
+        } else {
+            let unasked = ClientEvent::Failed(Failure::ExtraData);
+            assert_eq!(client.receive(b"more").event, Some(unasked));
+        }
+        assert!(client.finished() && client.pending().is_empty());
+    }
+}
+
+#[test]
 fn a_body_over_the_limit_fails_at_once() {
     let manner = Manner { body_max: 5, ..Manner::STRICT };
     let request = Request::builder("GET", "h", "/").manner(manner);

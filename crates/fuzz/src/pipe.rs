@@ -1,0 +1,113 @@
+//! Frames and messages of the pipes.
+
+use wire::{
+    Command, Decoder, FRAME_HEADER_BYTES, IntervalRecord, Message, Report, WireError, frame,
+};
+
+/// What the first byte chooses, by its two lowest bits.
+const AS_REPORT: u8 = 1;
+const AS_COMMAND: u8 = 3;
+
+/// The first byte says what the rest is: the body of a report (1), of a command (3), or else frames.
+///
+/// Laws: byte by byte equals whole; what is refused stays refused; what is decoded encodes to the same bytes; an
+/// interval that is believed survives another journey.
+///
+/// # Panics
+/// Where a law is broken.
+pub fn wire_frame(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else {
+        return;
+    };
+    match choice & 3 {
+        AS_REPORT => reports(&framed::<Report>(data)),
+        AS_COMMAND => drop(checked::<Command>(&framed::<Command>(data))),
+        _ => {
+            reports(data);
+            checked::<Command>(data);
+        }
+    }
+}
+
+/// `body` in a frame, as the first of its stream.
+fn framed<M: Message>(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("inputs are small");
+    let header = [&length.to_le_bytes()[..], &[1, M::KIND, 0, 0], &[0; 4]].concat();
+    assert_eq!(header.len(), FRAME_HEADER_BYTES);
+    [&header, body].concat()
+}
+
+fn reports(data: &[u8]) {
+    for report in checked::<Report>(data) {
+        if let Report::Interval(record) = report {
+            journey(&record);
+        }
+    }
+}
+
+/// What is believed once is believed again, and is the same.
+fn journey(record: &IntervalRecord) {
+    let Ok(interval) = record.interval() else {
+        return;
+    };
+    let again = IntervalRecord::new(&interval, record.ended_nanos);
+    let back = again.interval().expect("what was believed is believed again");
+    assert_eq!(back.counters, interval.counters);
+    assert_eq!(back.gauges, interval.gauges);
+    assert_eq!(back.samples, interval.samples);
+    for (back, histogram) in back.histograms.iter().zip(&interval.histograms) {
+        assert_eq!((back.count(), back.overflow()), (histogram.count(), histogram.overflow()));
+    }
+}
+
+/// The messages of a stream that may break off, under the laws of the decoder.
+fn checked<M: Message + PartialEq + std::fmt::Debug>(data: &[u8]) -> Vec<M> {
+    let whole = decoded::<M>([data]);
+    assert_eq!(decoded::<M>(data.chunks(1)), whole, "byte by byte");
+    let (messages, _) = whole;
+    let mut again = Vec::new();
+    for (sequence, message) in messages.iter().enumerate() {
+        frame(message, u32::try_from(sequence).expect("inputs are small"), &mut again);
+    }
+    let sent = without_flags(&data[..again.len()]);
+    assert_eq!(again, sent, "a message has one encoding");
+    messages
+}
+
+/// Frames as they are, but for their flags, which a decoder of this version does not look at.
+fn without_flags(frames: &[u8]) -> Vec<u8> {
+    let mut bytes = frames.to_vec();
+    let mut at = 0;
+    while let Some(header) = bytes[at..].first_chunk::<FRAME_HEADER_BYTES>() {
+        let [l0, l1, l2, l3, ..] = *header;
+        bytes[at + 6..at + 8].fill(0);
+        at += FRAME_HEADER_BYTES + u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    }
+    bytes
+}
+
+/// All messages that `pieces` hold, and what ended them, if anything did.
+fn decoded<'a, M: Message>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<M>, Option<WireError>) {
+    let mut decoder = Decoder::default();
+    let mut messages = Vec::new();
+    let mut refused = None;
+    for piece in pieces {
+        decoder.push(piece);
+        loop {
+            match decoder.next_message() {
+                Ok(Some(message)) => {
+                    assert_eq!(refused, None, "what is refused stays refused");
+                    messages.push(message);
+                }
+                Ok(None) => break assert_eq!(refused, None, "what is refused stays refused"),
+                Err(error) => {
+                    let first = refused.get_or_insert_with(|| error.clone());
+                    break assert_eq!(*first, error, "refused for one reason");
+                }
+            }
+        }
+    }
+    (messages, refused)
+}
