@@ -154,7 +154,7 @@ impl Histogram {
     /// Reads what [`Histogram::encode`] wrote, and the overflow that travels beside it.
     ///
     /// # Errors
-    /// Anything that is not such an encoding with the same bounds, or counts more than 2^48 of
+    /// Anything that is not such an encoding with the same bounds, or counts 2^48 or more of
     /// anything (sums of 2^16 such histograms cannot overflow). What is allocated is bounded by the
     /// bytes that there are.
     pub fn decode(bytes: &[u8], overflow: u64) -> Result<Self, BadHistogram> {
@@ -167,7 +167,7 @@ impl Histogram {
 }
 
 /// The largest total that is believed.
-const COUNT_MAX: u64 = 1 << 48;
+const COUNT_MAX: u64 = (1 << 48) - 1;
 
 /// The buckets of a V2 payload that are not empty: ZigZag LEB128 of up to nine bytes each, a positive
 /// number is a bucket's count, a negative one so many empty buckets.

@@ -15,6 +15,13 @@ type Config = Configuration<LittleEndian, Fixint, Limit<BODY_BYTES_MAX>>;
 
 const CONFIG: Config = bincode::config::legacy().with_limit::<BODY_BYTES_MAX>();
 
+/// A body of up to so many bytes may not ask for more than eight times that: memory is taken for what
+/// a length says before its items are read, and a forged one stands in a short body.
+const SHORT_BYTES: usize = 256 * 1024;
+
+const SHORT: Configuration<LittleEndian, Fixint, Limit<{ 8 * SHORT_BYTES }>> =
+    bincode::config::legacy().with_limit::<{ 8 * SHORT_BYTES }>();
+
 /// Bytes that are not what they should be. Whoever sent them is not to be believed further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WireError {
@@ -26,6 +33,8 @@ pub enum WireError {
     TooLong(u32),
     /// A frame is missing or doubled: it has this number, the other was due.
     Sequence(u32, u32),
+    /// The frame has flags that this version does not know.
+    Flags(u16),
     /// The body is not the message that its frame promises.
     Body(&'static str),
 }
@@ -37,6 +46,7 @@ impl fmt::Display for WireError {
             Self::Kind(kind) => write!(f, "frame of unknown kind {kind}"),
             Self::TooLong(bytes) => write!(f, "frame of {bytes} bytes is too long"),
             Self::Sequence(is, due) => write!(f, "frame {is} came where frame {due} was due"),
+            Self::Flags(flags) => write!(f, "frame with unknown flags {flags:#x}"),
             Self::Body(what) => write!(f, "frame body: {what}"),
         }
     }
@@ -52,7 +62,11 @@ pub(crate) fn encode<T: Encode>(value: &T, bytes: &mut Vec<u8>) {
 
 /// Decodes `bytes` to their end.
 pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, WireError> {
-    match bincode::decode_from_slice(bytes, CONFIG) {
+    let decoded = match bytes.len() {
+        0..=SHORT_BYTES => bincode::decode_from_slice(bytes, SHORT),
+        _ => bincode::decode_from_slice(bytes, CONFIG),
+    };
+    match decoded {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         Ok(_) => Err(WireError::Body("bytes are left over")),
         Err(_) => Err(WireError::Body("not the message that was promised")),

@@ -1,4 +1,5 @@
 //! The envelope: `length u32 LE, version u8, kind u8, flags u16, sequence u32`, then the body.
+//! There are no flags yet: a frame that has some is refused, since what they mean is not known.
 //!
 //! The length counts the body. It is checked against the kind's maximum before memory is taken.
 
@@ -83,7 +84,8 @@ impl<M: Message> Decoder<M> {
     }
 
     fn check(&self, header: &[u8; FRAME_HEADER_BYTES]) -> Result<usize, WireError> {
-        let [l0, l1, l2, l3, version, kind, _, _, s0, s1, s2, s3] = *header;
+        let [l0, l1, l2, l3, version, kind, f0, f1, s0, s1, s2, s3] = *header;
+        let flags = u16::from_le_bytes([f0, f1]);
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
         let sequence = u32::from_le_bytes([s0, s1, s2, s3]);
         if version != VERSION {
@@ -91,6 +93,9 @@ impl<M: Message> Decoder<M> {
         }
         if kind != M::KIND {
             return Err(WireError::Kind(kind));
+        }
+        if flags != 0 {
+            return Err(WireError::Flags(flags));
         }
         if length > M::BYTES_MAX {
             return Err(WireError::TooLong(length));

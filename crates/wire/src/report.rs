@@ -197,7 +197,7 @@ impl IntervalRecord {
 }
 
 /// The largest count that is believed: sums of 2^16 of them cannot overflow.
-const COUNT_MAX: u64 = 1 << 48;
+const COUNT_MAX: u64 = (1 << 48) - 1;
 
 fn bounded(count: u64) -> Result<u64, WireError> {
     if count <= COUNT_MAX { Ok(count) } else { Err(WireError::Body("absurd count")) }
