@@ -2,10 +2,9 @@
 
 use super::cli::{EarlyAnswer, EmbeddedOptions, RequestOptions, RunOptions, ServeOptions};
 use super::error::ConfigError;
-use super::hostile::{Asked, Hostile};
+use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
 use super::{Config, Embedded, Load, Protocol, ServeConfig, authorization, regular};
-use protocols::hostile::Chop;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -48,7 +47,7 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         idle_timeout: request.idle_timeout,
         lenient: request.lenient,
         finish_early: request.early_answer == EarlyAnswer::Finish,
-        body_max: request.max_body,
+        body_max: request.max_body.map(|bytes| u32::try_from(bytes).expect("under its bound")),
         connect_timeout: connect.connect_timeout,
         open_timeout: connect.open_timeout,
         drain: load.drain.unwrap_or(request.timeout),
@@ -86,29 +85,22 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
 /// # Errors
 /// Options that contradict each other.
 pub fn serve(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
-    let names = ["--hostile", "--chop", "--after", "--hostile-conns"];
-    let (chop, after, conns) = (options.chop, options.after, options.hostile_conns);
-    let hostile = hostile(names, &options.hostile, chop, after, conns)?;
-    if let Some(hostile) = &hostile {
-        check_hostile(hostile, names[0], options.protocol)?;
-        if !options.listen.ip().is_loopback() {
-            return Err(ConfigError::Conflict {
-                option: "--hostile",
-                with: "an address off loopback",
-            });
-        }
-    }
+    let hostile = hostile::checked(Wish {
+        names: ["--hostile", "--chop", "--after", "--hostile-conns"],
+        cases: &options.hostile,
+        chop: options.chop,
+        after: options.after,
+        connections: options.hostile_conns,
+        listen: options.listen,
+        protocol: options.protocol,
+        case_per_port: options.case_per_port,
+    })?;
     let cases = hostile.as_ref().map_or(0, |hostile| hostile.cases.len());
     if options.case_per_port && cases == 0 {
         return Err(ConfigError::Needs { option: "--case-per-port", needs: "--hostile" });
     }
     if options.case_per_port && options.procs > 1 {
         return Err(ConfigError::Conflict { option: "--procs", with: "--case-per-port" });
-    }
-    if !options.case_per_port
-        && let Some(case) = hostile.as_ref().and_then(Hostile::loner)
-    {
-        return Err(ConfigError::Loner(case.name));
     }
     let procs = if options.case_per_port { cases as u32 } else { options.procs };
     Ok(ServeConfig {
@@ -130,48 +122,6 @@ pub fn serve(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
         seed: options.seed.unwrap_or_else(drawn_seed),
         case_per_port: options.case_per_port,
     })
-}
-
-/// The hostility that four options, called `names`, ask for: cases, and how they are played.
-fn hostile(
-    names: [&'static str; 4],
-    asked: &[Asked],
-    chop: Option<Chop>,
-    after: Option<u32>,
-    connections: Option<u64>,
-) -> Result<Option<Hostile>, ConfigError> {
-    let [needs, ..] = names;
-    let given = [
-        (names[1], chop.is_some()),
-        (names[2], after.is_some()),
-        (names[3], connections.is_some()),
-    ];
-    if asked.is_empty() {
-        let lacks = |option| Err(ConfigError::Needs { option, needs });
-        return first(&given).map_or(Ok(None), lacks);
-    }
-    let case = |asked: &Asked| match asked {
-        Asked::Case(case) => Ok(*case),
-        Asked::List => Err(ConfigError::Conflict { option: "list", with: "cases or a run" }),
-    };
-    Ok(Some(Hostile {
-        cases: asked.iter().map(case).collect::<Result<_, _>>()?,
-        chop: chop.unwrap_or_default(),
-        after: after.unwrap_or(0),
-        connections: connections.unwrap_or(u64::MAX),
-    }))
-}
-
-fn check_hostile(
-    hostile: &Hostile,
-    option: &'static str,
-    protocol: Protocol,
-) -> Result<(), ConfigError> {
-    if protocol == Protocol::Echo {
-        return Err(ConfigError::Conflict { option, with: "the echo protocol" });
-    }
-    assert!(!hostile.cases.is_empty(), "hostility has a case");
-    Ok(())
 }
 
 fn protocol(options: &RunOptions) -> Protocol {
@@ -245,25 +195,20 @@ fn first(given: &[(&'static str, bool)]) -> Option<&'static str> {
 
 fn embedded_target(options: &EmbeddedOptions, protocol: Protocol) -> Result<Embedded, ConfigError> {
     let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-    let names = ["--target-hostile", "--target-chop", "--target-after", "--target-hostile-conns"];
-    let (chop, after) = (options.target_chop, options.target_after);
-    let hostile =
-        hostile(names, &options.target_hostile, chop, after, options.target_hostile_conns)?;
-    if let Some(hostile) = &hostile {
-        check_hostile(hostile, names[0], protocol)?;
-        if options.target_listen.is_some_and(|listen| !listen.ip().is_loopback()) {
-            return Err(ConfigError::Conflict {
-                option: names[0],
-                with: "an address off loopback",
-            });
-        }
-        if let Some(case) = hostile.loner() {
-            return Err(ConfigError::Loner(case.name));
-        }
-    }
+    let listen = options.target_listen.unwrap_or(any_port);
+    let hostile = hostile::checked(Wish {
+        names: ["--target-hostile", "--target-chop", "--target-after", "--target-hostile-conns"],
+        cases: &options.target_hostile,
+        chop: options.target_chop,
+        after: options.target_after,
+        connections: options.target_hostile_conns,
+        listen,
+        protocol,
+        case_per_port: false,
+    })?;
     Ok(Embedded {
         procs: options.target_procs,
-        listen: options.target_listen.unwrap_or(any_port),
+        listen,
         protocol: options.target_protocol.unwrap_or(Protocol::Http),
         body_bytes: options.target_body_bytes.unwrap_or(SMALL_BYTES),
         delay: options.target_delay.unwrap_or_default(),

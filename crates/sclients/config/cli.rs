@@ -27,6 +27,7 @@ const REQUESTS_MAX: u64 = 1_000_000_000_000;
 pub const RATE_MAX: u64 = 100_000_000;
 /// The largest echo message.
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
+const MAX_BODY_BYTES_MAX: u64 = u32::MAX as u64 - 1;
 /// The largest body of an answer.
 const BODY_BYTES_MAX: u64 = 1 << 40;
 
@@ -250,8 +251,8 @@ pub struct RequestOptions {
     #[arg(long)]
     pub lenient: bool,
     /// Most bytes of an answer's body [default: unlimited]
-    #[arg(long, value_name = "BYTES", value_parser = count::<u32>(0, u64::from(u32::MAX) - 1))]
-    pub max_body: Option<u32>,
+    #[arg(long, value_name = "BYTES", value_parser = size(0, MAX_BODY_BYTES_MAX))]
+    pub max_body: Option<u64>,
     /// After an answer to a request that is not sent yet: close (stop), or send the rest (finish)
     #[arg(long, value_name = "WHAT", default_value = "stop")]
     pub early_answer: EarlyAnswer,

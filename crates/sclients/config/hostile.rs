@@ -1,7 +1,9 @@
 //! What a hostile target is asked for: cases by name, and how their bytes are cut.
 
 use super::quoted::quoted;
+use super::{ConfigError, Protocol};
 use protocols::hostile::{CASES, Case, Chop, Listening};
+use std::net::SocketAddr;
 use thiserror::Error;
 
 /// The word that asks for the list of cases.
@@ -65,12 +67,72 @@ pub fn chop(text: &str) -> Result<Chop, HostileError> {
     })
 }
 
-impl Hostile {
-    /// The first case that cannot stand beside others: how it listens is the process's.
-    pub fn loner(&self) -> Option<&'static Case> {
-        let alone = |case: &&&Case| case.listening != Listening::Accepting;
-        (self.cases.len() > 1).then(|| self.cases.iter().find(alone).copied()).flatten()
+/// What the options of `serve`, or those of the embedded target, say of hostility.
+#[derive(Debug)]
+pub struct Wish<'a> {
+    /// What the options are called: cases, chop, after, connections.
+    pub names: [&'static str; 4],
+    /// The cases.
+    pub cases: &'a [Asked],
+    /// How bytes are cut.
+    pub chop: Option<Chop>,
+    /// Plain answers first.
+    pub after: Option<u32>,
+    /// How many connections.
+    pub connections: Option<u64>,
+    /// Where the target listens.
+    pub listen: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Each case has a port of its own.
+    pub case_per_port: bool,
+}
+
+/// The hostility that is wished for; none where no case is named.
+///
+/// # Errors
+/// Options without a case, the echo protocol, an address off loopback, a case that has to be alone.
+pub fn checked(wish: Wish<'_>) -> Result<Option<Hostile>, ConfigError> {
+    let [option, chop, after, connections] = wish.names;
+    if wish.cases.is_empty() {
+        let given = [
+            (chop, wish.chop.is_some()),
+            (after, wish.after.is_some()),
+            (connections, wish.connections.is_some()),
+        ];
+        let lonely = given.iter().find(|(_, given)| *given);
+        return lonely
+            .map_or(Ok(None), |(name, _)| Err(ConfigError::Needs { option: name, needs: option }));
     }
+    let conflict = |with| Err(ConfigError::Conflict { option, with });
+    if wish.protocol == Protocol::Echo {
+        return conflict("the echo protocol");
+    }
+    if !wish.listen.ip().is_loopback() {
+        return conflict("an address off loopback");
+    }
+    let case = |asked: &Asked| match asked {
+        Asked::Case(case) => Ok(*case),
+        Asked::List => Err(ConfigError::Conflict { option: LIST, with: "cases or a run" }),
+    };
+    let cases: Vec<_> = wish.cases.iter().map(case).collect::<Result<_, _>>()?;
+    if !wish.case_per_port
+        && let Some(case) = loner(&cases)
+    {
+        return Err(ConfigError::Loner(case.name));
+    }
+    Ok(Some(Hostile {
+        cases,
+        chop: wish.chop.unwrap_or_default(),
+        after: wish.after.unwrap_or(0),
+        connections: wish.connections.unwrap_or(u64::MAX),
+    }))
+}
+
+/// The first case that cannot stand beside others: how it listens is the process's.
+fn loner(cases: &[&'static Case]) -> Option<&'static Case> {
+    let alone = |case: &&&Case| case.listening != Listening::Accepting;
+    (cases.len() > 1).then(|| cases.iter().find(alone).copied()).flatten()
 }
 
 /// Every case, a line each: number, name, class, what it does, where the fact was found.
