@@ -10,7 +10,7 @@ use driver::{Server, closed_port, sclients};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -229,6 +229,43 @@ fn closing_server(listen: &str) -> SocketAddr {
         }
     });
     address
+}
+
+/// A server that answers each connection once and then closes it, until the process ends.
+fn answering_once(listen: &str) -> SocketAddr {
+    let listener = TcpListener::bind(listen).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let asked = stream.read(&mut [0; 4096]).is_ok_and(|bytes| bytes > 0);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                asked.then(|| stream.write_all(answer))
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_closes_after_each_answer_gets_no_more_requests_than_allowed() {
+    let name = "a_server_that_closes_after_each_answer_gets_no_more_requests_than_allowed";
+    in_namespace(name, || {
+        let server = answering_once("192.0.2.1:0");
+        let file = file(&["host = '192.0.2.1'\nexpires = 9999-12-31"]);
+        for load in [
+            "--conns 4",
+            "--conns 4 --load hold --heartbeat 1s",
+            "--procs 2 --conns 2 --load hold --heartbeat 1s",
+        ] {
+            let words = format!("{load} --duration 3s --format json http://{server}/");
+            let command = sclients(&words).arg("--authorization").arg(&file.path);
+            let report = command.run().expect(0).json();
+            // Each worker may begin in the middle of a tick.
+            let (sent, most) = (report.count("requests.sent"), 20 * 3 + 2);
+            assert!((10..=most).contains(&sent), "{load}: {sent} requests");
+        }
+    });
 }
 
 #[test]

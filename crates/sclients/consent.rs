@@ -140,7 +140,7 @@ pub enum NoConsent {
         /// By what.
         giver: &'static str,
     },
-    /// Too frequent heartbeats, which no pacer holds back.
+    /// Too frequent heartbeats: held to the ceiling they would never be on time.
     #[error(
         "{connections} connections with a request every {} are over the ceiling of {ceiling} requests/s for `{host}` ({address}), {giver}; lengthen --heartbeat or lower --conns",
         format_duration(*.heartbeat)

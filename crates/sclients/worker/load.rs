@@ -253,7 +253,7 @@ impl Load {
         status == 0 || expected.iter().any(|(first, last)| (*first..=*last).contains(&status))
     }
 
-    /// A heartbeat is due; the next one follows on the same comb.
+    /// A heartbeat is due; the next one follows on the same comb, which the ceiling may push back.
     fn heartbeat(&mut self, connection: &mut Connection<Self>, now: Instant) {
         let Some(every) = self.share.heartbeat_nanos else { return };
         let due = connection.place.due;
@@ -262,6 +262,10 @@ impl Load {
         }
         if connection.place.in_flight {
             self.not_sent(NotSent::NoConnection);
+        } else if let Some(free) = self.held_back(now) {
+            connection.place.due = free;
+            connection.wake_at(free);
+            return;
         } else {
             self.begin(connection, due);
         }
@@ -269,7 +273,19 @@ impl Load {
         connection.wake_at(due + Duration::from_nanos(every));
     }
 
-    /// The first request of connection `index` of `count`, somewhere in the stagger or heartbeat.
+    /// Until when the ceiling holds back a heartbeat that would leave at `now`; none where it may leave,
+    /// by the tick that it takes. However often a server makes us reopen, ticks are no more.
+    fn held_back(&mut self, now: Instant) -> Option<Instant> {
+        let ceiling = self.ceiling.as_mut()?;
+        let free = ceiling.due();
+        if free <= now {
+            ceiling.take(now);
+        }
+        (free > now).then_some(free)
+    }
+
+    /// The first request of connection `index` of `count`, somewhere in the stagger or heartbeat. A
+    /// heartbeat takes its tick of the ceiling when it leaves.
     fn first(&mut self, connection: &mut Connection<Self>, index: u64, count: u64) {
         let spread = match self.share.load {
             LoadKind::Closed => Some(self.share.stagger_nanos),
@@ -278,7 +294,8 @@ impl Load {
         let Some(spread) = spread else { return };
         let offset = u128::from(spread) * u128::from(index) / u128::from(count.max(1));
         let mut due = self.schedule.load() + Duration::from_nanos(offset as u64);
-        if let Some(ceiling) = &mut self.ceiling {
+        let closed = self.share.load == LoadKind::Closed;
+        if let Some(ceiling) = self.ceiling.as_mut().filter(|_| closed) {
             due = ceiling.take(due);
         }
         connection.place.due = due;
