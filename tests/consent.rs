@@ -45,9 +45,9 @@ fn in_namespace(name: &str, test: impl FnOnce()) {
         Ok(tried) if tried.status.success() => {}
         Ok(tried) => {
             let why = String::from_utf8_lossy(&tried.stderr).into_owned();
-            return println!("{name} is left out, no network namespace: {why}");
+            return leave_out(name, &format!("no network namespace: {}", why.trim_end()));
         }
-        Err(error) => return println!("{name} is left out, no unshare: {error}"),
+        Err(error) => return leave_out(name, &format!("no unshare: {error}")),
     }
     let words = [std::env::current_exe().unwrap().into_os_string()]
         .into_iter()
@@ -56,6 +56,12 @@ fn in_namespace(name: &str, test: impl FnOnce()) {
     let done = unshare(&format!("{SET_UP} && exec \"$0\" \"$@\""), &words).unwrap();
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}
+
+/// Says so past the test harness, which keeps what a passing test prints to itself.
+#[expect(clippy::explicit_write, reason = "the harness would keep what eprintln prints")]
+fn leave_out(name: &str, why: &str) {
+    writeln!(std::io::stderr(), "{name} is left out, {why}").unwrap();
 }
 
 /// A folder with an authorisation file, and the file.
@@ -196,6 +202,18 @@ fn an_entry_lets_a_run_go_as_it_says_to_the_addresses_that_were_checked() {
         let seen = server.stop();
         assert_eq!(seen.count("target.requests_seen"), sent + 3);
     });
+}
+
+#[test]
+fn a_configuration_names_the_authorisation_file_too() {
+    let file = file(&["network = '192.0.2.0/24'\nexpires = 2024-02-29"]);
+    let config = file.path.with_file_name("run.toml");
+    fs::write(&config, format!("conns = 1\nauthorization = {:?}\n", file.path)).unwrap();
+    let target = format!("http://192.0.2.1:{}/", closed_port());
+    assert_refused(sclients("--config").arg(&config).arg(&target), "2024-02-29");
+    fs::write(&file.path, "[[allow]]").unwrap();
+    let done = sclients("--config").arg(&config).arg(&target).run().expect(2);
+    assert!(done.stderr[0].contains("--authorization: "), "{:?}", done.stderr);
 }
 
 #[test]
