@@ -1,6 +1,7 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child.
 
 use crate::config::{Config, Embedded, Hostile, Load, Protocol, ServeConfig};
+use crate::consent::Authorization;
 use crate::plan::{Plan, share_of};
 use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
@@ -36,7 +37,7 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         connect_rate: config.connect_rate,
         connecting_max: config.max_connecting,
         requests: config.requests.map(|total| share_of(total, slot, config.procs)),
-        request_rate_ceiling: plan.request_rate_ceiling,
+        request_rate_ceiling: plan.authorization.as_ref().map(Authorization::requests_per_s),
         think_nanos: nanos(config.think),
         heartbeat_nanos: config.heartbeat.map(nanos),
         reopen: config.reopen,

@@ -189,7 +189,8 @@ fn check_protocol(request: &RequestOptions, protocol: Protocol) -> Result<(), Co
     first(&given).map_or(Ok(()), |option| Err(ConfigError::Needs { option, needs }))
 }
 
-fn first(given: &[(&'static str, bool)]) -> Option<&'static str> {
+/// The first option that is given.
+pub(super) fn first(given: &[(&'static str, bool)]) -> Option<&'static str> {
     given.iter().find(|(_, given)| *given).map(|(option, _)| *option)
 }
 

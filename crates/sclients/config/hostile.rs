@@ -1,5 +1,6 @@
 //! What a hostile target is asked for: cases by name, and how their bytes are cut.
 
+use super::check::first;
 use super::quoted::quoted;
 use super::{ConfigError, Protocol};
 use protocols::hostile::{CASES, Case, Chop, Listening};
@@ -100,9 +101,8 @@ pub fn checked(wish: Wish<'_>) -> Result<Option<Hostile>, ConfigError> {
             (after, wish.after.is_some()),
             (connections, wish.connections.is_some()),
         ];
-        let lonely = given.iter().find(|(_, given)| *given);
-        return lonely
-            .map_or(Ok(None), |(name, _)| Err(ConfigError::Needs { option: name, needs: option }));
+        let lacks = |lonely| Err(ConfigError::Needs { option: lonely, needs: option });
+        return first(&given).map_or(Ok(None), lacks);
     }
     let conflict = |with| Err(ConfigError::Conflict { option, with });
     if wish.protocol == Protocol::Echo {

@@ -42,8 +42,6 @@ pub struct Plan {
     pub stagger: Duration,
     /// What allows the run off loopback; none on it.
     pub authorization: Option<Authorization>,
-    /// Requests per second in all that must not be exceeded (its ceiling).
-    pub request_rate_ceiling: Option<u64>,
     /// Source pairs of each worker; an empty list leaves the choice to the kernel.
     pub sources: Vec<Vec<SourceBlock>>,
     /// What the preflight found, worst first.

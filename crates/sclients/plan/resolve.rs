@@ -57,7 +57,6 @@ pub fn plan(
         config,
         peers: vec![peer],
         stagger,
-        request_rate_ceiling: authorization.as_ref().map(Authorization::requests_per_s),
         authorization,
         sources,
         findings,

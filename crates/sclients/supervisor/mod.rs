@@ -150,33 +150,40 @@ pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
 fn reserve(plan: &mut Plan) -> Result<Vec<OwnedFd>, SupervisorError> {
     let listen = plan.config.embedded.listen;
     let ports = if listen.port() == 0 { plan.targets } else { plan.targets.min(1) };
-    let reserve = |_| Acceptor::reserve(listen).map_err(|e| SupervisorError::Listen(listen, e));
-    let reserved: Vec<OwnedFd> = (0..ports).map(reserve).collect::<Result<_, _>>()?;
+    let (reserved, listening) = hold((0..ports).map(|_| Ok(listen)))?;
     if ports > 0 {
-        let peers = reserved.iter().map(|reserved| bound(reserved, plan.peers[0]));
-        plan.peers = peers.collect::<Result<_, _>>()?;
+        let reached = plan.peers[0].ip();
+        plan.peers = listening.iter().map(|at| SocketAddr::new(reached, at.port())).collect();
     }
     Ok(reserved)
 }
 
 /// The ports of a target that serves alone, held as above: one that all its processes share, or one
 /// for each case.
-fn reserve_to_serve(
-    config: &ServeConfig,
-) -> Result<(Vec<OwnedFd>, Vec<SocketAddr>), SupervisorError> {
+fn reserve_to_serve(config: &ServeConfig) -> Result<Held, SupervisorError> {
     let first = config.embedded.listen;
     let ports = if config.case_per_port { config.embedded.procs.unwrap_or(1) } else { 1 };
-    let mut held = (Vec::new(), Vec::new());
-    for index in 0..ports {
+    hold((0..ports).map(|index| {
         let port = if first.port() == 0 { Some(0) } else { first.port().checked_add(index as u16) };
-        let listen =
-            SocketAddr::new(first.ip(), port.ok_or(SupervisorError::NoPort(ports, first))?);
+        Ok(SocketAddr::new(first.ip(), port.ok_or(SupervisorError::NoPort(ports, first))?))
+    }))
+}
+
+/// Sockets that hold ports, and where they are bound.
+type Held = (Vec<OwnedFd>, Vec<SocketAddr>);
+
+/// Binds each of `addresses`, where port 0 is one that the kernel chooses.
+fn hold(
+    addresses: impl Iterator<Item = Result<SocketAddr, SupervisorError>>,
+) -> Result<Held, SupervisorError> {
+    let held = addresses.map(|address| {
+        let listen = address?;
         let failed = |error| SupervisorError::Listen(listen, error);
         let reserved = Acceptor::reserve(listen).map_err(failed)?;
-        held.1.push(bound(&reserved, listen)?);
-        held.0.push(reserved);
-    }
-    Ok(held)
+        let bound = bound(&reserved, listen)?;
+        Ok((reserved, bound))
+    });
+    held.collect()
 }
 
 fn bound(reserved: &OwnedFd, asked: SocketAddr) -> Result<SocketAddr, SupervisorError> {

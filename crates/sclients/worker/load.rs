@@ -185,9 +185,14 @@ impl Load {
         }
     }
 
+    /// When a request that was sent at `sent` has taken too long.
+    fn end_of_request(&self, sent: Instant) -> Instant {
+        sent + Duration::from_nanos(self.share.timeout_nanos)
+    }
+
     /// By when more of an answer has to come: never past the request's end, so that a drip saves nothing.
     fn answer_deadline(&self, sent: Instant, heard: Instant) -> Instant {
-        let end = sent + Duration::from_nanos(self.share.timeout_nanos);
+        let end = self.end_of_request(sent);
         let idle = self.share.idle_nanos;
         idle.map_or(end, |nanos| end.min(heard + Duration::from_nanos(nanos)))
     }
@@ -239,6 +244,19 @@ impl Load {
         connection.deadline = Instant::FAR_FUTURE;
         self.in_flight -= 1;
         self.last_answer = at;
+    }
+
+    /// The machine gave the connection up at `input`, with or without a request under way.
+    fn gave_up(&mut self, connection: &mut Connection<Self>, failure: Failure, input: &[u8]) {
+        let outcome = classify::of_exchange(failure, connection.place.answered);
+        self.recorder.sample(outcome, input);
+        match failure {
+            Failure::Unsolicited | Failure::ExtraData if !connection.place.in_flight => {
+                self.count_unasked(failure == Failure::Unsolicited);
+            }
+            _ => self.failed(&mut connection.place, outcome),
+        }
+        connection.close(Ending::Close);
     }
 
     fn failed(&mut self, place: &mut Place, outcome: Outcome) {
@@ -520,24 +538,10 @@ impl Model for Load {
         if self.stage == Stage::Over {
             return;
         }
-        if let ClientEvent::Failed(failure) = event {
-            let outcome = classify::of_exchange(failure, connection.place.answered);
-            self.recorder.sample(outcome, input);
-        }
         match event {
             ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),
             ClientEvent::Completed(answer) => self.completed(connection, answer, at),
-            ClientEvent::Failed(failure @ (Failure::Unsolicited | Failure::ExtraData))
-                if !connection.place.in_flight =>
-            {
-                self.count_unasked(failure == Failure::Unsolicited);
-                connection.close(Ending::Close);
-            }
-            ClientEvent::Failed(failure) => {
-                let outcome = classify::of_exchange(failure, connection.place.answered);
-                self.failed(&mut connection.place, outcome);
-                connection.close(Ending::Close);
-            }
+            ClientEvent::Failed(failure) => self.gave_up(connection, failure, input),
         }
     }
 
@@ -558,7 +562,7 @@ impl Model for Load {
             return;
         }
         if connection.place.in_flight {
-            let end = connection.place.sent + Duration::from_nanos(self.share.timeout_nanos);
+            let end = self.end_of_request(connection.place.sent);
             let outcome = match connection.heard {
                 false => Outcome::TimeoutFirstByte,
                 true if now < end => Outcome::TimeoutIdle,

@@ -212,14 +212,10 @@ impl<L: Model> Connection<L> {
     fn read_what_is_left(&mut self, stream: &mut Stream, context: &mut Context<L>) {
         let mut buffer = context.world.buffers.take_read();
         let model = &mut context.world.model;
-        let mut filled = self.kept.len();
-        buffer[..filled].copy_from_slice(&self.kept);
+        let mut filled = self.lay_out_kept(&mut buffer);
         while self.leaving.is_none() && filled < buffer.len() {
             let Read::Bytes(bytes) = stream.read(&mut buffer[filled..]) else { break };
-            let at = Instant::now();
-            self.heard = true;
-            model.read(self, bytes, at);
-            filled = self.feed(model, &mut buffer, filled + bytes, at);
+            filled = self.take(model, &mut buffer, filled, bytes);
         }
         context.world.buffers.return_read(buffer);
     }
@@ -264,8 +260,7 @@ impl<L: Model> Connection<L> {
         buffer: &mut [u8],
         event: Event,
     ) -> usize {
-        let mut filled = self.kept.len();
-        buffer[..filled].copy_from_slice(&self.kept);
+        let mut filled = self.lay_out_kept(buffer);
         self.read_closed |= event.read_closed;
         if event.called_again {
             filled = self.feed(model, buffer, filled, Instant::now());
@@ -278,10 +273,7 @@ impl<L: Model> Connection<L> {
             let room = buffer.len() - filled;
             match stream.read(&mut buffer[filled..]) {
                 Read::Bytes(bytes) => {
-                    let at = Instant::now();
-                    self.heard = true;
-                    model.read(self, bytes, at);
-                    filled = self.feed(model, buffer, filled + bytes, at);
+                    filled = self.take(model, buffer, filled, bytes);
                     if bytes == room || self.holds_back(filled) {
                         self.undrained = true;
                         return filled;
@@ -296,6 +288,22 @@ impl<L: Model> Connection<L> {
             }
         }
         0
+    }
+
+    /// Puts what the machine has not consumed at the buffer's start; returns how many bytes that is.
+    #[inline]
+    fn lay_out_kept(&self, buffer: &mut [u8]) -> usize {
+        buffer[..self.kept.len()].copy_from_slice(&self.kept);
+        self.kept.len()
+    }
+
+    /// `bytes` were just read behind the first `filled`; returns how many the machine has left.
+    #[inline]
+    fn take(&mut self, model: &mut L, buffer: &mut [u8], filled: usize, bytes: usize) -> usize {
+        let at = Instant::now();
+        self.heard = true;
+        model.read(self, bytes, at);
+        self.feed(model, buffer, filled + bytes, at)
     }
 
     /// Whether the machine, being full, left input that it takes once it has sent something.

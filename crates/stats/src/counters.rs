@@ -4,6 +4,8 @@ use crate::outcome::{NotSent, Outcome, named};
 
 /// The lowest status that is counted by itself.
 pub const STATUS_FIRST: u16 = 100;
+/// The largest count of another process that is believed: sums of 2^16 of them cannot overflow.
+pub const COUNT_MAX: u64 = (1 << 48) - 1;
 /// The highest status that is counted by itself.
 pub const STATUS_LAST: u16 = 599;
 

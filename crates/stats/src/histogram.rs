@@ -3,6 +3,7 @@
 //! Whole histograms travel and are merged, since histograms add up and percentiles do not. The
 //! value at quantile q is the upper edge of the bucket that holds rank ⌈q·n⌉.
 
+use crate::counters::COUNT_MAX;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use std::borrow::Cow;
 
@@ -165,9 +166,6 @@ impl Histogram {
         if believed { Ok(Self { counts: Counts::Few(few), overflow }) } else { Err(BadHistogram) }
     }
 }
-
-/// The largest total that is believed.
-const COUNT_MAX: u64 = (1 << 48) - 1;
 
 /// The buckets of a V2 payload that are not empty: ZigZag LEB128 of up to nine bytes each, a positive
 /// number is a bucket's count, a negative one so many empty buckets.

@@ -13,7 +13,7 @@ mod outcome;
 mod samples;
 mod untrusted;
 
-pub use counters::{Counter, Counters, STATUS_FIRST, STATUS_LAST};
+pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};

@@ -4,7 +4,8 @@ use crate::codec::WireError;
 use crate::frame::Message;
 use bincode::{Decode, Encode};
 use stats::{
-    Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX, Samples, Untrusted,
+    COUNT_MAX, Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX,
+    Samples, Untrusted,
 };
 use std::net::SocketAddr;
 
@@ -195,9 +196,6 @@ impl IntervalRecord {
         Ok(counters)
     }
 }
-
-/// The largest count that is believed: sums of 2^16 of them cannot overflow.
-const COUNT_MAX: u64 = (1 << 48) - 1;
 
 fn bounded(count: u64) -> Result<u64, WireError> {
     if count <= COUNT_MAX { Ok(count) } else { Err(WireError::Body("absurd count")) }

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::script::{Step, drip, drip_endlessly, endless, pause, send};
+use super::script::{Step, drip, drip_endlessly, endless, longest, pause, send};
 
 /// What sets a case off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +73,7 @@ impl Case {
 
     /// Bytes of its longest stream.
     pub fn longest(&self) -> usize {
-        let bytes = |step: &Step| match step {
-            Step::Send(send) => send.bytes.len(),
-            _ => 0,
-        };
-        (self.variants)().iter().flatten().map(bytes).max().unwrap_or(0)
+        longest((self.variants)().iter().flatten())
     }
 
     pub(super) fn scripts(&self) -> Vec<Rc<[Step]>> {

@@ -13,7 +13,7 @@ const GAPPED_PIECES_MAX: usize = 16;
 const GAP: Duration = Duration::from_millis(1);
 
 /// Streams up to this length are split at every point in turn, longer ones at points drawn from the seed.
-const EVERY_SPLIT_BYTES_MAX: u64 = 2 << 10;
+const EVERY_SPLIT_BYTES_MAX: usize = 2 << 10;
 
 /// One thing that a hostile server does.
 #[derive(Clone, Debug)]
@@ -40,6 +40,15 @@ pub struct Send {
     pub(super) pace: Option<Duration>,
     /// Over and over, without end.
     pub(super) endless: bool,
+}
+
+/// Bytes of the longest stream among `steps`.
+pub(super) fn longest<'a>(steps: impl IntoIterator<Item = &'a Step>) -> usize {
+    let bytes = |step: &Step| match step {
+        Step::Send(send) => send.bytes.len(),
+        _ => 0,
+    };
+    steps.into_iter().map(bytes).max().unwrap_or(0)
 }
 
 /// Sends `bytes` through the chopper.
@@ -93,7 +102,7 @@ pub(super) struct Cut {
 
 impl Cut {
     /// The cut of exchange `turn`; `drawn` is a number drawn for it from the seed.
-    pub(super) const fn new(chop: Chop, turn: u64, drawn: u64, longest: u64) -> Self {
+    pub(super) const fn new(chop: Chop, turn: u64, drawn: u64, longest: usize) -> Self {
         Self { chop, turn: if longest <= EVERY_SPLIT_BYTES_MAX { turn } else { drawn } }
     }
 
@@ -122,7 +131,7 @@ mod tests {
 
     fn pieces(chop: Chop, turn: u64, len: usize) -> Vec<usize> {
         let send = Send { bytes: vec![b'x'; len], pace: None, endless: false };
-        let cut = Cut::new(chop, turn, turn, len as u64);
+        let cut = Cut::new(chop, turn, turn, len);
         let mut ends = vec![];
         while ends.last().copied().unwrap_or(0) < len {
             ends.push(cut.end(&send, ends.last().copied().unwrap_or(0)));

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::cases::{Case, Listening, Trigger};
-use super::script::{Chop, Cut, Send, Step};
+use super::script::{Chop, Cut, Send, Step, longest};
 use crate::http1::RequestReader;
 use crate::{Machine, Received, ServerEvent, ServerMachine};
 
@@ -76,23 +76,13 @@ impl Hostility {
         let count = variants.len() as u64;
         let steps = Rc::clone(&variants[(turn % count) as usize]);
         let drawn = mixed(self.manner.seed.wrapping_add(turn));
-        let cut = Cut::new(self.manner.chop, turn / count, drawn, longest(&steps));
-        Script { steps, cut, at: 0, sent: 0, waits: false }
+        let cut = Cut::new(self.manner.chop, turn / count, drawn, longest(&*steps));
+        Script::new(steps, cut)
     }
 
     fn plain(&self) -> Script {
-        let steps = Rc::clone(&self.plain);
-        let cut = Cut::new(Chop::Whole, 0, 0, 0);
-        Script { steps, cut, at: 0, sent: 0, waits: false }
+        Script::new(Rc::clone(&self.plain), Cut::new(Chop::Whole, 0, 0, 0))
     }
-}
-
-fn longest(steps: &[Step]) -> u64 {
-    let lengths = steps.iter().map(|step| match step {
-        Step::Send(send) => send.bytes.len() as u64,
-        _ => 0,
-    });
-    lengths.max().unwrap_or(0)
 }
 
 /// One round of SplitMix64's output function.
@@ -129,6 +119,10 @@ struct Script {
 }
 
 impl Script {
+    const fn new(steps: Rc<[Step]>, cut: Cut) -> Self {
+        Self { steps, cut, at: 0, sent: 0, waits: false }
+    }
+
     fn send(&self) -> Option<&Send> {
         match self.steps.get(self.at) {
             Some(Step::Send(send)) if !self.waits => Some(send),

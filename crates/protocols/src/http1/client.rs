@@ -115,20 +115,18 @@ impl Client {
     /// Goes on with `body` at `input[from..]`.
     #[inline]
     fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ClientEvent> {
-        let taken = body.take(self.up_to_limit(&input[from..]));
-        if let Ok(taken) = taken
-            && self.is_over_limit(taken.bytes, &body)
-        {
+        let taken = match body.take(self.up_to_limit(&input[from..])) {
+            Err(failure) => return self.fail(failure),
+            Ok(taken) => taken,
+        };
+        if self.counts_over_limit(taken.bytes, &body) {
             return self.fail(Failure::BodyLimit);
         }
-        match taken {
-            Err(failure) => self.fail(failure),
-            Ok(taken) if taken.complete => self.complete(from + taken.bytes, input),
-            Ok(taken) => {
-                self.phase = Phase::Body(body);
-                Received::quietly(from + taken.bytes)
-            }
+        if taken.complete {
+            return self.complete(from + taken.bytes, input);
         }
+        self.phase = Phase::Body(body);
+        Received::quietly(from + taken.bytes)
     }
 
     fn scan(&self) -> Scan {
@@ -143,9 +141,9 @@ impl Client {
         &input[..input.len().min(room.saturating_add(1))]
     }
 
-    /// Whether `bytes` more of the body, or what `body` announces, is more than is wanted.
+    /// Counts `bytes` more of the body; whether they, or what `body` still announces, are more than is wanted.
     #[inline]
-    fn is_over_limit(&mut self, bytes: usize, body: &Body) -> bool {
+    fn counts_over_limit(&mut self, bytes: usize, body: &Body) -> bool {
         let max = self.request.manner().body_max;
         if max == u32::MAX {
             return false;
