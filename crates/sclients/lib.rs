@@ -14,6 +14,7 @@ pub mod exit;
 pub mod fold;
 pub mod number;
 pub mod plan;
+pub mod profile;
 pub mod program;
 pub mod report;
 pub mod shares;
