@@ -1,10 +1,12 @@
 //! Counters, histograms and outcome classes: record, merge, subtract.
 //!
 //! This room never prints and does no I/O. Start at [`Interval`], which is what one worker reports
-//! at a time, and at [`ledger`], the identities that hold at every snapshot.
+//! at a time, and at [`ledger`], the identities that hold at every snapshot; [`arrivals`] judges
+//! when requests left.
 
 #![forbid(unsafe_code)]
 
+pub mod arrivals;
 mod counters;
 mod histogram;
 mod interval;
