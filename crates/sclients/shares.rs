@@ -1,14 +1,15 @@
-//! The plan's parts as they travel: `Plan` → one `wire` share per child.
+//! The plan's parts as they travel: `Plan` → one `wire` share per child; and a rate profile back again.
 
 use crate::config::{Config, Embedded, Hostile, Load, Protocol, ServeConfig};
 use crate::consent::Authorization;
 use crate::plan::{Plan, share_of};
+use crate::profile::{Arrivals, Profile, ProfileError, Rate, Segment};
 use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{
-    ChopKind, HostileShare, LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare,
-    WorkerShare,
+    ArrivalsKind, ChopKind, HostileShare, LoadKind, PeerShare, ProtocolKind, RateSegment,
+    RateValue, SourceRange, TargetShare, WorkerShare,
 };
 
 /// The part of worker `slot`.
@@ -167,6 +168,70 @@ fn sources(plan: &Plan, slot: u32) -> Vec<SourceRange> {
         .collect()
 }
 
+/// A profile as it travels.
+pub fn rate_segments(profile: &Profile) -> Vec<RateSegment> {
+    let value = |rate: Rate| RateValue { num: rate.num(), den: rate.den() };
+    let flat = |segment: &Segment| RateSegment {
+        from: value(segment.from),
+        to: value(segment.to),
+        nanos: segment.nanos,
+    };
+    profile.segments().iter().map(flat).collect()
+}
+
+/// The profile that travelled.
+///
+/// # Errors
+/// Its segments make none.
+pub fn profile(segments: &[RateSegment]) -> Result<Profile, ProfileError> {
+    let rate = |value: RateValue| Rate::new(value.num, value.den).ok_or(ProfileError::Denominator);
+    let segment = |flat: &RateSegment| {
+        Ok(Segment { from: rate(flat.from)?, to: rate(flat.to)?, nanos: flat.nanos })
+    };
+    Profile::new(segments.iter().map(segment).collect::<Result<_, _>>()?)
+}
+
+/// How arrivals lie, as it travels.
+pub const fn arrivals_kind(arrivals: Arrivals) -> ArrivalsKind {
+    match arrivals {
+        Arrivals::Constant => ArrivalsKind::Constant,
+        Arrivals::Poisson => ArrivalsKind::Poisson,
+        Arrivals::Jitter => ArrivalsKind::Jitter,
+    }
+}
+
+/// How arrivals lie, as it travelled.
+pub const fn arrivals(kind: ArrivalsKind) -> Arrivals {
+    match kind {
+        ArrivalsKind::Constant => Arrivals::Constant,
+        ArrivalsKind::Poisson => Arrivals::Poisson,
+        ArrivalsKind::Jitter => Arrivals::Jitter,
+    }
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_and_arrivals_come_back_as_they_went() {
+        let up = |from, to| Segment {
+            from: Rate::per_second(from),
+            to: Rate::new(to, 2).expect("2 is a denominator"),
+            nanos: 5,
+        };
+        let given = Profile::new(vec![up(0, 7), up(9, 1)]).unwrap();
+        assert_eq!(profile(&rate_segments(&given)), Ok(given));
+        for kind in [Arrivals::Constant, Arrivals::Poisson, Arrivals::Jitter] {
+            assert_eq!(arrivals(arrivals_kind(kind)), kind);
+        }
+        let zero = RateValue { num: 1, den: 0 };
+        let broken = RateSegment { from: zero, to: zero, nanos: 1 };
+        assert_eq!(profile(&[broken]), Err(ProfileError::Denominator));
+        assert!(profile(&[]).is_err());
+    }
 }

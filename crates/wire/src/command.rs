@@ -46,6 +46,37 @@ pub enum LoadKind {
     Hold,
 }
 
+/// So many in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RateValue {
+    /// How many.
+    pub num: u64,
+    /// In so many seconds.
+    pub den: u64,
+}
+
+/// A rate that goes evenly from one value to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RateSegment {
+    /// At its beginning.
+    pub from: RateValue,
+    /// At its end.
+    pub to: RateValue,
+    /// Its length in nanoseconds; 0 for a constant last one, which has no end.
+    pub nanos: u64,
+}
+
+/// How arrivals lie about a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ArrivalsKind {
+    /// Evenly.
+    Constant,
+    /// With exponential gaps.
+    Poisson,
+    /// Anywhere within half a period of their even place.
+    Jitter,
+}
+
 /// Which protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ProtocolKind {
