@@ -15,6 +15,7 @@ mod mistake;
 mod pages;
 mod quantity;
 mod quoted;
+pub mod rate;
 mod regular;
 mod target;
 
