@@ -287,6 +287,29 @@ fn a_server_that_closes_after_each_answer_gets_no_more_requests_than_allowed() {
 }
 
 #[test]
+fn a_second_holds_no_more_requests_than_its_ceiling() {
+    in_namespace("a_second_holds_no_more_requests_than_its_ceiling", || {
+        let entry = "[[allow]]\nhost = '192.0.2.1'\nexpires = 9999-12-31\nconnections = 8\n\
+            requests_per_s = 100\nattempts_per_s = 500\ncontact = 'a@example.org'\npurpose = 'p'\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("allow.toml");
+        fs::write(&path, entry).unwrap();
+        let server = Server::listen("192.0.2.1:0", "");
+        for (words, most) in [
+            ("--procs 1 --conns 4 --duration 1s", 100),
+            ("--procs 3 --conns 2 --duration 1s", 100),
+            ("--procs 2 --conns 2 --duration 507ms", 50),
+            ("--procs 2 --conns 4 --duration 1s --load hold --heartbeat 80ms", 100),
+        ] {
+            let command = sclients("--format json").words(words).arg("--authorization").arg(&path);
+            let report = command.arg(server.url()).run().json();
+            let sent = report.count("requests.sent");
+            assert!((most * 8 / 10..=most).contains(&sent), "{words}: {sent}");
+        }
+    });
+}
+
+#[test]
 fn a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself() {
     let name = "a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself";
     in_namespace(name, || {

@@ -6,6 +6,7 @@
 //! ```
 
 use super::Machines;
+use super::ceiling::Ceiling;
 use super::classify;
 use super::pacer::Pacer;
 use super::places::{Opening, Places};
@@ -80,7 +81,7 @@ pub struct Load {
     phase: Phase,
     start: Instant,
     drain: Duration,
-    ceiling: Option<Pacer>,
+    ceiling: Option<Ceiling>,
     requests_left: u64,
     /// Deadlines move as an answer comes.
     minds_silence: bool,
@@ -133,19 +134,28 @@ impl Load {
     }
 
     fn begin_opening(&mut self, start: Instant) {
-        let pacer = |rate| Pacer::new(start, rate, self.share.slot, self.share.workers);
         if let Some(rate) = self.share.connect_rate {
-            self.places.pace(pacer(rate));
+            self.places.pace(Pacer::even(start, rate, self.share.slot, self.share.workers));
         }
-        self.ceiling = self.share.request_rate_ceiling.map(pacer);
         self.start = start;
         self.recorder.start(start);
         self.stage = Stage::Opening;
     }
 
+    /// Load begins at `at`, and the first period of the ceiling with it.
+    fn begin_load(&mut self, at: Instant) {
+        self.schedule.load_from(at);
+        let (stop, share) = (self.schedule.stop(), &self.share);
+        let ceiling = |rate| Ceiling::new(at, stop, rate, share.slot, share.workers);
+        self.ceiling = share.request_rate_ceiling.map(ceiling);
+        self.stage = Stage::Loaded;
+    }
+
     /// Whether another request may begin at `now`.
     fn may_begin(&self, now: Instant) -> bool {
-        self.requests_left > 0 && now < self.schedule.stop() && self.stage == Stage::Loaded
+        let end = self.ceiling.as_ref().map_or(Instant::FAR_FUTURE, Ceiling::end);
+        let before_end = now < self.schedule.stop().min(end);
+        self.requests_left > 0 && before_end && self.stage == Stage::Loaded
     }
 
     /// The connection is free since `free`: what does it do next?
@@ -639,8 +649,7 @@ fn load_from(context: &mut Context<Load>, at: Instant) {
     if load.stage != Stage::Opened {
         return;
     }
-    load.schedule.load_from(at);
-    load.stage = Stage::Loaded;
+    load.begin_load(at);
     let count = connections(context).filter(|connection| connection.established()).count() as u64;
     let mut index = 0;
     for id in context.ids() {

@@ -4,11 +4,13 @@
 //! share ─▶ Load (the model) ─┬─ Places: which connection is opened next, and when
 //!                            ├─ Schedule: which phase it is
 //!                            ├─ Pacer: when the next tick of a rate is due
+//!                            ├─ Ceiling: what a consented rate lets out
 //!                            └─ Recorder ─▶ outbox ─▶ report pipe
 //! ```
 //!
 //! It never talks to another worker, never waits for its reports to be read, and never prints.
 
+mod ceiling;
 mod classify;
 mod load;
 mod pacer;

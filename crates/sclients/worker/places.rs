@@ -60,7 +60,9 @@ impl Places {
 
     /// The next place to open at `now`, if there is one; it counts as connecting from now on.
     pub fn open_next(&mut self, now: Instant) -> Option<Opening> {
-        if self.connecting >= self.connecting_max || self.pacer.is_some_and(|p| p.due() > now) {
+        if self.connecting >= self.connecting_max
+            || self.pacer.as_ref().is_some_and(|p| p.due() > now)
+        {
             return None;
         }
         let opening = self.take_fresh().or_else(|| self.take_waiting(now))?;
@@ -96,7 +98,7 @@ impl Places {
             Some(Reverse((due, _))) => *due,
             None => return Instant::FAR_FUTURE,
         };
-        self.pacer.map_or(place, |pacer| pacer.due().max(place))
+        self.pacer.as_ref().map_or(place, |pacer| pacer.due().max(place))
     }
 
     /// The attempt `opening` ended: `for_good` in a connection, or in a failure that is not tried again.
@@ -214,7 +216,7 @@ mod tests {
     #[test]
     fn a_rate_holds_for_all_attempts() {
         let mut places = Places::new(vec![5], 10, 7);
-        places.pace(Pacer::new(NOW, 100, 0, 1));
+        places.pace(Pacer::even(NOW, 100, 0, 1));
         assert!(places.open_next(NOW).is_some());
         assert_eq!(places.open_next(NOW), None);
         assert_eq!(places.next_due(), NOW + Duration::from_millis(10));
