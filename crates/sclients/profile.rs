@@ -25,6 +25,8 @@ pub const TICK: u128 = 1 << TICK_BITS;
 
 const TICK_BITS: u32 = 24;
 const NANOS: u128 = 1_000_000_000;
+/// More than a float's guess at a nanosecond of a ramp is wrong, as a part of the guess: 2⁻⁴⁸.
+const GUESS_ERROR_MAX: f64 = 1.0 / (1u64 << 48) as f64;
 
 /// So many in so many seconds, in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,7 +245,7 @@ impl Profile {
     pub fn count_before(&self, nanos: u64) -> u64 {
         let (height, beyond) = self.height(nanos);
         let arrival = self.units << TICK_BITS;
-        let begun = u128::from(beyond || height % arrival != 0);
+        let begun = u128::from(beyond || !height.is_multiple_of(arrival));
         u64::try_from(height / arrival + begun).unwrap_or(u64::MAX)
     }
 
@@ -345,13 +347,18 @@ impl Piece {
         between < height || (between == height && !beyond)
     }
 
-    /// The last x up to the end for which `holds`, which it does at 0, found from where a float puts
-    /// `height`: a few nanoseconds away at most.
+    /// The last x up to the end for which `holds`, which it does at 0, and which is about where a float
+    /// puts `height`: there, where that is clearly between two nanoseconds, else a few of them away.
     fn last(&self, height: u128, holds: impl Fn(u64) -> bool) -> u64 {
         let (slow, rise, nanos) = (self.slow as f64, self.rise as f64, self.nanos as f64);
         let units = height as f64 / TICK as f64;
         let guess = units / (slow + (slow * slow + rise * units / nanos).sqrt());
         let mut x = (guess as u64).min(self.nanos);
+        // Every sum is of positive terms: its six roundings are less than 2⁻⁵⁰ of the guess.
+        let (doubt, part) = (guess * GUESS_ERROR_MAX, guess - x as f64);
+        if doubt < part && part < 1.0 - doubt {
+            return x;
+        }
         while x > 0 && !holds(x) {
             x -= 1;
         }
@@ -372,7 +379,7 @@ impl Piece {
         let rest = rise * (square % nanos);
         let whole = even * away + rise * (square / nanos) + rest / nanos;
         let part = (rest % nanos) << TICK_BITS;
-        ((whole << TICK_BITS) + part / nanos, part % nanos != 0)
+        ((whole << TICK_BITS) + part / nanos, !part.is_multiple_of(nanos))
     }
 
     /// H so many nanoseconds into this piece, rounded down, and whether it was rounded.

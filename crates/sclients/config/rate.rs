@@ -145,7 +145,7 @@ fn rate(text: &str) -> Result<Rate, RateError> {
     let number: u128 = format!("{whole}{part}").parse().map_err(|_| no_rate())?;
     let (scaled, by) = (number * factor * u128::from(SECONDS_MAX), 10u128.pow(part.len() as u32));
     let most = u128::from(RATE_MAX) * u128::from(SECONDS_MAX);
-    if scaled % by != 0 || scaled / by > most {
+    if !scaled.is_multiple_of(by) || scaled / by > most {
         return Err(out_of_range());
     }
     Rate::new((scaled / by) as u64, SECONDS_MAX).ok_or_else(no_rate)
@@ -176,10 +176,10 @@ impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (num, den) = (self.num(), self.den());
         match (num, den) {
-            (1_000_000.., 1) if num % 1_000_000 == 0 => write!(f, "{}M", num / 1_000_000),
-            (1_000.., 1) if num % 1_000 == 0 => write!(f, "{}k", num / 1_000),
+            (1_000_000.., 1) if num.is_multiple_of(1_000_000) => write!(f, "{}M", num / 1_000_000),
+            (1_000.., 1) if num.is_multiple_of(1_000) => write!(f, "{}k", num / 1_000),
             (_, 1) => write!(f, "{num}"),
-            _ if SECONDS_MAX % den == 0 => {
+            _ if SECONDS_MAX.is_multiple_of(den) => {
                 let millionths = format!("{:06}", num % den * (SECONDS_MAX / den));
                 write!(f, "{}.{}", num / den, millionths.trim_end_matches('0'))
             }
