@@ -4,8 +4,8 @@
 //!
 //! Start at [`check`]; [`found`] chooses among the entries.
 
-use crate::config::Config;
 use crate::config::authorization::{Entry, Scope};
+use crate::config::{Config, Load};
 use humantime::format_duration;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -159,6 +159,26 @@ pub enum NoConsent {
         /// By what.
         giver: &'static str,
     },
+    /// A schedule over the ceiling: held to it, it would not be kept.
+    #[error(
+        "{option} {rate} is over the ceiling of {ceiling} {unit}/s for `{host}` ({address}), {giver}; lower {option}"
+    )]
+    Rate {
+        /// As typed.
+        host: String,
+        /// Where it is.
+        address: IpAddr,
+        /// The option.
+        option: &'static str,
+        /// As given.
+        rate: String,
+        /// What is allowed.
+        ceiling: u64,
+        /// Of what.
+        unit: &'static str,
+        /// By what.
+        giver: &'static str,
+    },
     /// Too long.
     #[error(
         "{} of load is over the ceiling of {} for `{host}` ({address}), which only --authorized names; lower --duration or --warmup",
@@ -285,6 +305,15 @@ fn check_ceilings(
     let ceiling = authorization.requests_per_s();
     if let Some(heartbeat) = config.heartbeat.filter(|every| beats(connections, *every, ceiling)) {
         return Err(NoConsent::Heartbeat { host, address, connections, heartbeat, ceiling, giver });
+    }
+    let (option, unit, ceiling) = match config.load {
+        Load::Overload { .. } => ("--attempt-rate", "attempts", authorization.attempts_per_s()),
+        _ => ("--rate", "requests", ceiling),
+    };
+    let schedule = config.load.schedule().map(|(rate, _)| rate);
+    if let Some(rate) = schedule.filter(|rate| rate.max_rate().as_f64() > ceiling as f64) {
+        let rate = rate.to_string();
+        return Err(NoConsent::Rate { host, address, option, rate, ceiling, unit, giver });
     }
     match authorization {
         Authorization::Option(_) => check_mild(config, host, address),

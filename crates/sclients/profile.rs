@@ -7,6 +7,7 @@
 //!
 //! Pure: no clock, no randomness, no text. Start at [`Profile`]; the grammar of `--rate` is in `config`.
 
+use clap::ValueEnum;
 use std::cmp::Ordering;
 use std::time::Duration;
 use thiserror::Error;
@@ -106,7 +107,7 @@ pub struct Segment {
 }
 
 /// How arrivals lie about the profile's rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Arrivals {
     /// Arrival n at position n.
     #[default]
@@ -115,6 +116,17 @@ pub enum Arrivals {
     Poisson,
     /// Arrival n anywhere between positions n − ½ and n + ½, but not before the start.
     Jitter,
+}
+
+impl Arrivals {
+    /// The name on the command line and in reports; stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+            Self::Jitter => "jitter",
+        }
+    }
 }
 
 /// Why segments make no profile.

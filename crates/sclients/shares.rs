@@ -1,6 +1,6 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child; and a rate profile back again.
 
-use crate::config::{Config, Embedded, Hostile, Load, Protocol, ServeConfig};
+use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig};
 use crate::consent::Authorization;
 use crate::plan::{Plan, share_of};
 use crate::profile::{Arrivals, Profile, ProfileError, Rate, Segment};
@@ -8,8 +8,8 @@ use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{
-    ArrivalsKind, ChopKind, HostileShare, LoadKind, PeerShare, ProtocolKind, RateSegment,
-    RateValue, SourceRange, TargetShare, WorkerShare,
+    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, HostileShare, LoadShare, PeerShare,
+    ProtocolKind, RateSegment, RateValue, SourceRange, TargetShare, WorkerShare,
 };
 
 /// The part of worker `slot`.
@@ -22,10 +22,7 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         generation: 0,
         seed: plan.seed_of(slot),
         connections: config.conns,
-        load: match config.load {
-            Load::Closed => LoadKind::Closed,
-            Load::Hold => LoadKind::Hold,
-        },
+        load: load(plan),
         peers: peers(plan, slot),
         sources: sources(plan, slot),
         protocol: kind(protocol),
@@ -39,10 +36,8 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         connecting_max: config.max_connecting,
         requests: config.requests.map(|total| share_of(total, slot, config.procs)),
         request_rate_ceiling: plan.authorization.as_ref().map(Authorization::requests_per_s),
-        think_nanos: nanos(config.think),
-        heartbeat_nanos: config.heartbeat.map(nanos),
-        reopen: config.reopen,
-        stagger_nanos: nanos(plan.stagger),
+        requests_per_connection: config.requests_per_connection,
+        reset_close: config.reset_close,
         timeout_nanos: nanos(config.timeout),
         first_byte_nanos: config.first_byte_timeout.map(nanos),
         idle_nanos: config.idle_timeout.map(nanos),
@@ -56,6 +51,34 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         drain_nanos: nanos(config.drain),
         interval_nanos: nanos(config.interval),
         cpu: plan.cpu_of(slot),
+    }
+}
+
+fn schedule(rate: &Profile, arrivals: Arrivals) -> ArrivalsShare {
+    ArrivalsShare { rate: rate_segments(rate), kind: arrivals_kind(arrivals) }
+}
+
+fn load(plan: &Plan) -> LoadShare {
+    let config = &plan.config;
+    match &config.load {
+        Load::Closed => LoadShare::Closed {
+            think_nanos: nanos(config.think),
+            stagger_nanos: nanos(plan.stagger),
+        },
+        Load::Hold => {
+            LoadShare::Hold { heartbeat_nanos: config.heartbeat.map(nanos), reopen: config.reopen }
+        }
+        Load::Open { rate, arrivals, on_busy } => LoadShare::Open {
+            arrivals: schedule(rate, *arrivals),
+            on_busy: match on_busy {
+                OnBusy::Queue => BusyKind::Queue,
+                OnBusy::Drop => BusyKind::Drop,
+                OnBusy::Grow(most) => BusyKind::Grow(*most),
+            },
+        },
+        Load::Overload { rate, arrivals } => {
+            LoadShare::Overload { arrivals: schedule(rate, *arrivals) }
+        }
     }
 }
 
@@ -142,16 +165,19 @@ fn body(config: &Config, protocol: Protocol) -> Vec<u8> {
     }
 }
 
-/// All places of the run, in order, are divided over the peers; these are worker `slot`'s.
+/// All places of the run, in order, are divided over the peers; these are worker `slot`'s. Attempts of
+/// a schedule have no places and go to all peers in turn.
 fn peers(plan: &Plan, slot: u32) -> Vec<PeerShare> {
     let conns = u64::from(plan.config.conns);
     let (first, end) = (u64::from(slot) * conns, u64::from(slot + 1) * conns);
+    let attempts = matches!(plan.config.load, Load::Overload { .. });
     let mut next = 0;
     let part = |(index, address): (usize, &SocketAddr)| {
         let begin = next;
         next += share_of(plan.connections, index as u32, plan.peers.len() as u32);
         let places = next.min(end).saturating_sub(begin.max(first));
-        (places > 0).then_some(PeerShare { address: *address, places: places as u32 })
+        let places = if attempts { 0 } else { places };
+        (attempts || places > 0).then_some(PeerShare { address: *address, places: places as u32 })
     };
     plan.peers.iter().enumerate().filter_map(part).collect()
 }

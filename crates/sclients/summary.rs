@@ -1,10 +1,12 @@
 //! A run as it ended: the fold, and what the supervisor saw beside it.
 
+use crate::config::Load;
 use crate::fold::{Fold, Part, Who};
 use crate::plan::Plan;
+use crate::profile::Arrivals;
 use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
-use stats::{Counter, Counters, Histogram, NotSent, Phase};
+use stats::{Counter, Counters, Histogram, Latency, NotSent, Phase, Times};
 use std::time::Duration;
 use wire::Final;
 
@@ -79,6 +81,8 @@ pub struct Lost {
     pub attempts: u64,
     /// Requests that were in flight.
     pub requests: u64,
+    /// Requests that waited for a connection.
+    pub queued: u64,
     /// Time of which nothing is known, over all dead workers.
     pub unknown: Duration,
 }
@@ -108,6 +112,7 @@ impl Summary {
                 lost.connections += part.gauges.live;
                 lost.attempts += part.gauges.pending;
                 lost.requests += part.gauges.in_flight;
+                lost.queued += part.gauges.queued;
             }
         }
         lost
@@ -144,6 +149,49 @@ impl Summary {
         let loading: u64 =
             words.map(|words| words.cpu_micros.saturating_sub(words.cpu_open_micros)).sum();
         (sent > 0).then(|| loading as f64 / sent as f64)
+    }
+
+    /// Where the time of all measured requests went.
+    pub fn times(&self) -> Times {
+        let mut times = Times::default();
+        for words in self.fold.workers().filter_map(|part| part.last_words) {
+            let [response, sched_lag, blocked, service] = words.times;
+            times.add(&Times { response, sched_lag, blocked, service });
+        }
+        times
+    }
+
+    /// Values among a latency of requests that are lower bounds, since the request timed out or was
+    /// not over at the end.
+    pub fn lower_bounds(&self, latency: Latency) -> u64 {
+        self.counters().of(match latency {
+            Latency::FromSend => Counter::CensoredFromSend,
+            _ => Counter::CensoredFromDue,
+        })
+    }
+
+    /// The quantile from which on values are lower bounds; none where all are exact.
+    pub fn lower_bound_from(&self, latency: Latency) -> Option<f64> {
+        let (bounds, all) = (self.lower_bounds(latency), self.fold.histogram(latency).count());
+        (bounds > 0).then(|| 1.0 - bounds as f64 / all as f64)
+    }
+
+    /// The lateness of what this run's schedule is of: requests, or attempts.
+    pub const fn send_lag(&self) -> Latency {
+        match self.plan.config.load {
+            Load::Overload { .. } => Latency::AttemptLag,
+            _ => Latency::SchedLag,
+        }
+    }
+
+    /// Requests or attempts that the schedule had in warm-up and measurement, where both have an end
+    /// that is known and the number is not drawn.
+    pub fn planned_ticks(&self) -> Option<u64> {
+        let config = &self.plan.config;
+        let (rate, arrivals) = config.load.schedule()?;
+        let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
+        let planned = all.min(config.requests.unwrap_or(u64::MAX));
+        (arrivals != Arrivals::Poisson && self.signal.is_none()).then_some(planned)
     }
 
     /// Requests whose end nobody saw: still in flight, or never sent because the run ended.

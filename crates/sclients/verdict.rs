@@ -49,6 +49,7 @@ impl Verdict {
             summary.stopped.iter().map(|stopped| stopped.to_string()).collect();
         reasons.extend(summary.faults.iter().cloned());
         reasons.extend(imbalance(summary));
+        reasons.extend(lost_time(summary));
         reasons.extend(deaths(summary));
         reasons.extend(shortfall(summary));
         let mut state = if reasons.is_empty() { State::Valid } else { State::Invalid };
@@ -80,6 +81,12 @@ fn imbalance(summary: &Summary) -> Option<String> {
     result.err().map(|imbalance| format!("the ledger does not close: {imbalance}"))
 }
 
+/// Each worker's times, to the nanosecond.
+fn lost_time(summary: &Summary) -> Option<String> {
+    let times = summary.times();
+    (!times.balance()).then(|| format!("the times of requests do not add up: {times:?}"))
+}
+
 fn deaths(summary: &Summary) -> impl Iterator<Item = String> + '_ {
     summary.deaths().map(|(child, death)| {
         let (role, slot, pid) = (child.role.name(), child.slot, child.pid);
@@ -99,6 +106,9 @@ fn deaths(summary: &Summary) -> impl Iterator<Item = String> + '_ {
 
 fn shortfall(summary: &Summary) -> Option<String> {
     let (planned, peak) = (summary.plan.connections, summary.fold.peak_live());
+    if planned == 0 {
+        return None;
+    }
     let interrupted = summary.signal.is_some() && summary.measured_seconds() == 0.0;
     (peak < planned && !interrupted)
         .then(|| format!("{peak} connections of the {planned} planned were live at one time"))

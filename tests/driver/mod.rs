@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each test file drives with its part of this")]
 #![allow(missing_docs, reason = "read by the tests alone")]
 
+pub mod namespace;
+
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -375,6 +377,11 @@ impl Server {
 
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// Its child of this name.
+    pub fn child(&self, name: &str) -> i32 {
+        self.running.child(name)
     }
 
     pub fn port(&self) -> &str {

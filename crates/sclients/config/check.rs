@@ -1,10 +1,14 @@
 //! Options → [`Config`]: what they mean together, and what was left to us.
 
-use super::cli::{EarlyAnswer, EmbeddedOptions, RequestOptions, RunOptions, ServeOptions};
+use super::cli::{
+    Busy, EarlyAnswer, EmbeddedOptions, LoadOptions, Model, RequestOptions, RunOptions,
+    ServeOptions,
+};
 use super::error::ConfigError;
 use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
-use super::{Config, Embedded, Load, Protocol, ServeConfig, authorization, regular};
+use super::{Config, Embedded, Load, OnBusy, Protocol, ServeConfig, authorization, regular};
+use crate::profile::Profile;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -12,6 +16,17 @@ use std::time::{Duration, SystemTime};
 
 /// Length of measurement where neither it nor a number of requests is given.
 const DURATION: Duration = Duration::from_secs(10);
+/// The most requests or attempts of a worker per second: several times what one processor can do.
+const RATE_PER_WORKER_MAX: u64 = 1_000_000;
+/// The shortest measurement of a schedule that is no longer than the warm-up.
+const MOMENT: Duration = Duration::from_secs(1);
+/// Connections per worker where their number is not given.
+const CONNS: u32 = 100;
+/// How many times those `--on-busy grow` may reach.
+const GROW: u32 = 10;
+/// Longest wait for a connection where it is not given; for an attempt of a schedule.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time between reports of a process that serves alone.
 const SERVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of an echo message, and of the embedded target's answer.
@@ -34,11 +49,20 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
     check_protocol(&options.request, protocol)?;
     let RunOptions { target, config: _, load, connect, request, embedded, output } = options;
     let body = body(&request.data)?;
+    let model = model(&load)?;
+    let connect_timeout = match model {
+        Load::Overload { .. } => load.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT),
+        _ => connect.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+    };
+    let once = matches!(model, Load::Overload { .. }).then_some(1);
+    let duration = length(&load, &model);
     Ok(Config {
         procs: load.procs,
-        conns: load.conns,
-        load: load.load,
-        duration: load.duration.or(load.requests.is_none().then_some(DURATION)),
+        conns: conns(&load, &model, connect_timeout),
+        load: model,
+        duration,
+        requests_per_connection: load.requests_per_connection.or(once),
+        reset_close: load.reset_close,
         requests: load.requests,
         warmup: load.warmup,
         think: load.think,
@@ -48,7 +72,7 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         lenient: request.lenient,
         finish_early: request.early_answer == EarlyAnswer::Finish,
         body_max: request.max_body.map(|bytes| u32::try_from(bytes).expect("under its bound")),
-        connect_timeout: connect.connect_timeout,
+        connect_timeout,
         open_timeout: connect.open_timeout,
         drain: load.drain.unwrap_or(request.timeout),
         grace: load.grace,
@@ -155,17 +179,141 @@ fn check_embedded(options: &RunOptions, protocol: Protocol) -> Result<(), Config
     Ok(())
 }
 
+/// The model that is meant: the one that is named, or that an option belongs to.
+fn named(load: &LoadOptions) -> Model {
+    let implied = match (&load.rate, &load.attempt_rate) {
+        (_, Some(_)) => Model::Overload,
+        (Some(_), None) => Model::Open,
+        (None, None) => Model::Closed,
+    };
+    load.load.unwrap_or(implied)
+}
+
+/// Each option belongs to some models; with another it would do nothing.
 fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
+    use Model::{Closed, Hold, Open, Overload};
     let (load, connect) = (&options.load, &options.connect);
-    if load.load == Load::Hold {
-        let with = "--load hold";
-        let given = [("--requests", load.requests.is_some()), ("--think", !load.think.is_zero())];
-        let option = first(&given);
-        return option.map_or(Ok(()), |option| Err(ConfigError::Conflict { option, with }));
+    let model = named(load);
+    let table: [(&str, bool, &[Model], &str); 17] = [
+        ("--heartbeat", load.heartbeat.is_some(), &[Hold], "--load hold"),
+        ("--no-reopen", connect.no_reopen, &[Hold], "--load hold"),
+        ("--rate", load.rate.is_some(), &[Open], "--load open"),
+        ("--on-busy", load.on_busy.is_some(), &[Open], "--load open"),
+        ("--max-conns", load.max_conns.is_some(), &[Open], "--load open"),
+        ("--attempt-rate", load.attempt_rate.is_some(), &[Overload], "--load overload"),
+        ("--attempt-timeout", load.attempt_timeout.is_some(), &[Overload], "--load overload"),
+        ("--arrivals", load.arrivals.is_some(), &[Open, Overload], "--load open or overload"),
+        ("--think", !load.think.is_zero(), &[Closed], "--load closed"),
+        ("--requests", load.requests.is_some(), &[Closed, Open], "--load closed or open"),
+        ("--conns", load.conns.is_some(), &[Closed, Open, Hold], "--load closed, open or hold"),
+        (
+            "--requests-per-connection",
+            load.requests_per_connection.is_some(),
+            &[Closed, Open, Overload],
+            "--load closed, open or overload",
+        ),
+        (
+            "--reset-close",
+            load.reset_close,
+            &[Closed, Open, Overload],
+            "--load closed, open or overload",
+        ),
+        (
+            "--connect-timeout",
+            connect.connect_timeout.is_some(),
+            &[Closed, Open, Hold],
+            "--load closed, open or hold, and overload has --attempt-timeout",
+        ),
+        (
+            "--connect-rate",
+            connect.connect_rate.is_some(),
+            &[Closed, Open, Hold],
+            "--load closed, open or hold, and overload has --attempt-rate",
+        ),
+        ("--load open", model == Open && load.rate.is_none(), &[], "--rate"),
+        (
+            "--load overload",
+            model == Overload && load.attempt_rate.is_none(),
+            &[],
+            "--attempt-rate",
+        ),
+    ];
+    let misplaced =
+        |(_, given, models, _): &&(_, bool, &[Model], _)| *given && !models.contains(&model);
+    if let Some((option, _, _, needs)) = table.iter().find(misplaced) {
+        return Err(ConfigError::Needs { option, needs });
     }
-    let given = [("--heartbeat", load.heartbeat.is_some()), ("--no-reopen", connect.no_reopen)];
-    let needs = "--load hold";
-    first(&given).map_or(Ok(()), |option| Err(ConfigError::Needs { option, needs }))
+    let closes = model == Overload || load.requests_per_connection.is_some();
+    if load.reset_close && !closes {
+        let (option, needs) = ("--reset-close", "--requests-per-connection or --load overload");
+        return Err(ConfigError::Needs { option, needs });
+    }
+    if load.max_conns.is_some() && load.on_busy != Some(Busy::Grow) {
+        return Err(ConfigError::Needs { option: "--max-conns", needs: "--on-busy grow" });
+    }
+    Ok(())
+}
+
+fn model(load: &LoadOptions) -> Result<Load, ConfigError> {
+    let arrivals = load.arrivals.unwrap_or_default();
+    let rate = |rate: &Option<Profile>, option| {
+        let rate = rate.clone().expect("it was looked for");
+        check_rate(&rate, load.procs, option).map(|()| rate)
+    };
+    Ok(match named(load) {
+        Model::Closed => Load::Closed,
+        Model::Hold => Load::Hold,
+        Model::Open => Load::Open {
+            rate: rate(&load.rate, "--rate")?,
+            arrivals,
+            on_busy: match load.on_busy.unwrap_or(Busy::Queue) {
+                Busy::Queue => OnBusy::Queue,
+                Busy::Drop => OnBusy::Drop,
+                Busy::Grow => OnBusy::Grow(grown(load)?),
+            },
+        },
+        Model::Overload => {
+            Load::Overload { rate: rate(&load.attempt_rate, "--attempt-rate")?, arrivals }
+        }
+    })
+}
+
+/// A rate has to give each worker something to do, and no more than one can.
+fn check_rate(rate: &Profile, procs: u32, option: &'static str) -> Result<(), ConfigError> {
+    let most = rate.max_rate().as_f64();
+    if procs > 1 && most < f64::from(procs) {
+        return Err(ConfigError::RateBelow { option, rate: rate.to_string(), procs });
+    }
+    if most > f64::from(procs) * RATE_PER_WORKER_MAX as f64 {
+        let procs_needed = (most / RATE_PER_WORKER_MAX as f64).ceil() as u64;
+        return Err(ConfigError::RateAbove { option, rate: rate.to_string(), procs, procs_needed });
+    }
+    Ok(())
+}
+
+fn grown(load: &LoadOptions) -> Result<u32, ConfigError> {
+    let conns = load.conns.unwrap_or(CONNS);
+    let most = load.max_conns.unwrap_or(conns.saturating_mul(GROW));
+    if most < conns { Err(ConfigError::GrowBelow { most, conns }) } else { Ok(most) }
+}
+
+/// Connections of a worker: those that are asked for or may be reached, or the attempts that can be
+/// pending at one time.
+fn conns(load: &LoadOptions, model: &Load, timeout: Duration) -> u32 {
+    match model {
+        Load::Overload { rate, .. } => {
+            let pending = rate.max_rate().as_f64() * timeout.as_secs_f64() / f64::from(load.procs);
+            (pending.ceil() as u32).max(1)
+        }
+        _ => load.conns.unwrap_or(CONNS),
+    }
+}
+
+/// The length of measurement: given, or what the schedule is long, or ten seconds.
+fn length(load: &LoadOptions, model: &Load) -> Option<Duration> {
+    let schedule = model.schedule().map(|(rate, _)| rate.length()).filter(|len| !len.is_zero());
+    let unasked = || schedule.map_or(DURATION, |len| len.saturating_sub(load.warmup).max(MOMENT));
+    load.duration.or_else(|| load.requests.is_none().then(unasked))
 }
 
 fn check_protocol(request: &RequestOptions, protocol: Protocol) -> Result<(), ConfigError> {
@@ -287,7 +435,7 @@ mod tests {
     fn defaults_are_those_of_the_design() {
         let config = config(&[]).unwrap();
         let seconds = Duration::from_secs;
-        assert_eq!((config.procs, config.conns, config.load), (1, 100, Load::Closed));
+        assert_eq!((config.procs, config.conns, config.load.name()), (1, 100, "closed"));
         assert_eq!((config.duration, config.requests), (Some(seconds(10)), None));
         assert_eq!((config.warmup, config.think), (Duration::ZERO, Duration::ZERO));
         assert_eq!((config.timeout, config.connect_timeout), (seconds(10), seconds(10)));

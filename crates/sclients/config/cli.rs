@@ -6,8 +6,8 @@
 use super::hostile::{self, Asked};
 use super::list::{self, CPUS_MAX, Source};
 use super::quantity::{self, QuantityError, count, duration, pause, size, span};
-use super::{Color, Format, Load, Protocol, Resolve, Service, Target, target};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use super::{Color, Format, Protocol, Resolve, Service, Target, rate, target};
+use crate::profile::{Arrivals, Profile};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use protocols::hostile::Chop;
@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
-use thiserror::Error;
 
 /// The most processes of a kind.
 pub const PROCS_MAX: u64 = 1_024;
@@ -36,6 +35,8 @@ Examples:
   sclients --procs 32 --conns 10000                      320,000 connections to an embedded target
   sclients --load hold --conns 19k --duration 60s        open and keep them
   sclients --conns 500 http://127.0.0.1:8080/path        load a server on this host
+  sclients --rate 10k --duration 30s http://[::1]:8080/  10,000 requests/s, answered or not
+  sclients --procs 2 --attempt-rate 20k --attempt-timeout 500ms http://127.0.0.1:8080/
   sclients -X PUT -H 'Accept: */*' -d @body.json http://[::1]:8080/
   sclients --procs 2 --conns 5 --authorized example.org http://example.org/
   sclients serve --listen 127.0.0.1:8080 --service 2ms,exp
@@ -155,13 +156,38 @@ pub struct LoadOptions {
     /// Worker processes
     #[arg(long, value_name = "N", default_value = "1", value_parser = count::<u32>(1, PROCS_MAX))]
     pub procs: u32,
-    /// Connections per worker
-    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<u32>(1, CONNS_MAX))]
-    pub conns: u32,
-    /// Send as answers come (closed), or open and keep connections (hold)
-    #[arg(long, value_name = "MODEL", default_value = "closed", value_parser = load_parser())]
-    pub load: Load,
-    /// Length of the measurement [default: 10s, none with --requests]
+    /// Connections per worker [default: 100]
+    #[arg(long, value_name = "N", value_parser = count::<u32>(1, CONNS_MAX))]
+    pub conns: Option<u32>,
+    /// Who acts next [default: open with --rate, overload with --attempt-rate, else closed]
+    #[arg(long, value_name = "MODEL")]
+    pub load: Option<Model>,
+    /// Open: requests per second in total, as 10k, 1k..50k/30s (a ramp) or 1k,5k/10s (steps)
+    #[arg(long, value_name = "RATE", value_parser = rate::parse)]
+    pub rate: Option<Profile>,
+    /// Overload: connection attempts per second in total, written as --rate
+    #[arg(long, value_name = "RATE", value_parser = rate::parse)]
+    pub attempt_rate: Option<Profile>,
+    /// Overload: an attempt that is not accepted by then is abandoned [default: 500ms]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub attempt_timeout: Option<Duration>,
+    /// Open, overload: how the schedule is spread [default: constant]
+    #[arg(long, value_name = "HOW")]
+    pub arrivals: Option<Arrivals>,
+    /// Open: a request that finds no connection free waits (queue), is not sent (drop), or waits
+    /// while another connection is opened (grow) [default: queue]
+    #[arg(long, value_name = "WHAT")]
+    pub on_busy: Option<Busy>,
+    /// Connections per worker that --on-busy grow may reach [default: 10 times --conns]
+    #[arg(long, value_name = "N", value_parser = count::<u32>(1, CONNS_MAX))]
+    pub max_conns: Option<u32>,
+    /// Close a connection after so many answers [default: never; overload: 1]
+    #[arg(long, value_name = "N", value_parser = count::<u32>(1, u32::MAX as u64))]
+    pub requests_per_connection: Option<u32>,
+    /// Close it with RST, which leaves nothing in TIME_WAIT
+    #[arg(long)]
+    pub reset_close: bool,
+    /// Length of the measurement [default: that of --rate, or 10s; none with --requests]
     #[arg(long, value_name = "T", value_parser = span)]
     pub duration: Option<Duration>,
     /// End after so many requests, in total
@@ -202,9 +228,9 @@ pub struct LoadOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connections")]
 pub struct ConnectOptions {
-    /// Longest wait for a connection
-    #[arg(long, value_name = "T", default_value = "10s", value_parser = span)]
-    pub connect_timeout: Duration,
+    /// Longest wait for a connection [default: 10s]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub connect_timeout: Option<Duration>,
     /// Longest wait for all connections
     #[arg(long, value_name = "T", default_value = "60s", value_parser = span)]
     pub open_timeout: Duration,
@@ -389,24 +415,33 @@ pub struct ServeOptions {
     pub seed: Option<u64>,
 }
 
+/// A load model's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Model {
+    /// A connection sends when its answer has come.
+    Closed,
+    /// Requests are due by --rate, whether or not answers come.
+    Open,
+    /// Connections are opened and kept.
+    Hold,
+    /// Attempts are begun by --attempt-rate, whether or not they are accepted.
+    Overload,
+}
+
+/// What becomes of a request that finds no connection free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Busy {
+    /// It waits, and the wait counts.
+    Queue,
+    /// It is not sent, and counts as such.
+    Drop,
+    /// It waits, and another connection is opened.
+    Grow,
+}
+
 /// The description that man page and completions are made of.
 pub fn command() -> clap::Command {
     Options::command()
-}
-
-/// A load model that is named in the design and not yet built.
-#[derive(Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is not available yet; write closed or hold")]
-struct LoadNotYet(String);
-
-fn load_parser() -> impl TypedValueParser<Value = Load> {
-    let known = ["closed", "hold"].map(PossibleValue::new);
-    let coming = ["open", "overload"].map(|name| PossibleValue::new(name).hide(true));
-    PossibleValuesParser::new(known.into_iter().chain(coming)).try_map(|name| match name.as_str() {
-        "closed" => Ok(Load::Closed),
-        "hold" => Ok(Load::Hold),
-        _ => Err(LoadNotYet(name)),
-    })
 }
 
 fn interval() -> impl Fn(&str) -> Result<Duration, QuantityError> + Clone + Send + Sync + 'static {
@@ -433,7 +468,7 @@ mod tests {
             assert!(help.contains(&format!("\n{heading}\n")), "{heading}\n{help}");
         }
         assert!(help.contains("\nExamples:\n"));
-        for hidden in ["__child", "completions", "overload"] {
+        for hidden in ["__child", "completions"] {
             assert!(!help.contains(hidden), "{hidden}");
         }
     }

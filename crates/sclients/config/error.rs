@@ -32,6 +32,38 @@ pub enum ConfigError {
         /// What it needs.
         needs: &'static str,
     },
+    /// A rate by which some workers would do nothing for seconds.
+    #[error("{option} {rate} is below one per second for each of {procs} workers; lower --procs")]
+    RateBelow {
+        /// `--rate` or `--attempt-rate`.
+        option: &'static str,
+        /// As given.
+        rate: String,
+        /// Workers.
+        procs: u32,
+    },
+    /// A rate that no process could keep.
+    #[error(
+        "{option} {rate} is over 1,000,000 per second for each of {procs} workers; use --procs {procs_needed} or lower it"
+    )]
+    RateAbove {
+        /// `--rate` or `--attempt-rate`.
+        option: &'static str,
+        /// As given.
+        rate: String,
+        /// Workers.
+        procs: u32,
+        /// Workers that would do.
+        procs_needed: u64,
+    },
+    /// `--max-conns` under `--conns`.
+    #[error("--max-conns {most} is below --conns {conns}; raise it to that at least")]
+    GrowBelow {
+        /// As given.
+        most: u32,
+        /// Connections to begin with.
+        conns: u32,
+    },
     /// A request body over its bound.
     #[error("--data holds {bytes} bytes; give at most {bytes_max}")]
     Body {

@@ -15,7 +15,7 @@ mod mistake;
 mod pages;
 mod quantity;
 mod quoted;
-pub mod rate;
+mod rate;
 mod regular;
 mod target;
 
@@ -26,6 +26,7 @@ pub use invocation::{Invocation, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 
+use crate::profile::{Arrivals, Profile};
 use clap::ValueEnum;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -57,6 +58,10 @@ pub struct Config {
     pub body_max: Option<u32>,
     /// Pause after an answer.
     pub think: Duration,
+    /// A connection is closed after so many answers; none keeps it.
+    pub requests_per_connection: Option<u32>,
+    /// Closes with RST then.
+    pub reset_close: bool,
     /// From send to last byte.
     pub timeout: Duration,
     /// From connect to established.
@@ -112,6 +117,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Connections that a worker may have at one time.
+    pub fn conns_max(&self) -> u32 {
+        match self.load {
+            Load::Open { on_busy: OnBusy::Grow(most), .. } => most,
+            _ => self.conns,
+        }
+    }
+
     /// The protocol of the run: TARGET's, or the embedded target's.
     pub fn protocol(&self) -> Protocol {
         self.target.as_ref().map_or(self.embedded.protocol, |target| target.protocol)
@@ -141,13 +154,62 @@ pub struct ServeConfig {
     pub case_per_port: bool,
 }
 
-/// A load model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A load model: who acts next.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Load {
     /// Each connection sends when its answer has come and its think time is over.
     Closed,
     /// Connections are opened and kept.
     Hold,
+    /// The schedule: a request is due whether or not a connection is free.
+    Open {
+        /// Requests per second of all workers.
+        rate: Profile,
+        /// How they are spread.
+        arrivals: Arrivals,
+        /// What becomes of one that finds no connection free.
+        on_busy: OnBusy,
+    },
+    /// The schedule of attempts, accepted or not.
+    Overload {
+        /// Attempts per second of all workers.
+        rate: Profile,
+        /// How they are spread.
+        arrivals: Arrivals,
+    },
+}
+
+impl Load {
+    /// The name on the command line and in reports; stable.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Hold => "hold",
+            Self::Open { .. } => "open",
+            Self::Overload { .. } => "overload",
+        }
+    }
+
+    /// The schedule, where there is one.
+    pub const fn schedule(&self) -> Option<(&Profile, Arrivals)> {
+        match self {
+            Self::Open { rate, arrivals, .. } | Self::Overload { rate, arrivals } => {
+                Some((rate, *arrivals))
+            }
+            Self::Closed | Self::Hold => None,
+        }
+    }
+}
+
+/// What becomes of a request that finds no connection free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBusy {
+    /// It waits, and the wait is part of its latency.
+    Queue,
+    /// It is not sent.
+    Drop,
+    /// It waits, and another connection is opened, up to so many per worker.
+    Grow(u32),
 }
 
 /// A protocol.

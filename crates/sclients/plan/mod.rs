@@ -31,7 +31,7 @@ const SPLITMIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 pub struct Plan {
     /// What was asked for.
     pub config: Config,
-    /// Connections in all: procs × conns.
+    /// Connections in all: procs × conns; 0 where attempts are made by a schedule, which keeps none.
     pub connections: u64,
     /// Where the workers connect, equal parts of the connections to each: TARGET, or where the
     /// processes of the embedded target listen. At least one; port 0 until an embedded target has one.

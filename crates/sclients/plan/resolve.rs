@@ -14,6 +14,11 @@ use std::thread;
 /// Ports of the range that are left to the other programs of this host, where it is a large one.
 const PORTS_LEFT: u16 = 1_024;
 
+/// Connections that one worker can open and close per second, with room.
+const CLOSING_PER_S: f64 = 40_000.0;
+/// How long a pair rests.
+const TIME_WAIT_SECONDS: f64 = 2.0;
+
 /// What Linux gives clients where nobody changed it, assumed where it cannot be read.
 const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);
 
@@ -52,7 +57,10 @@ pub fn plan(
     findings.push(of_tcp_mem);
     findings.sort_by_key(|finding| Reverse(finding.level));
     Plan {
-        connections: demand.connections(),
+        connections: match config.load {
+            Load::Overload { .. } => 0,
+            _ => u64::from(config.procs) * u64::from(config.conns),
+        },
         targets: demand.targets,
         config,
         peers: vec![peer],
@@ -69,17 +77,21 @@ pub fn serve_findings(procs: u32, conns: u64, limits: &ProcessLimits) -> Vec<Fin
 }
 
 fn demand(config: &Config, peer: Option<SocketAddr>, limits: &ProcessLimits) -> Demand {
-    let connections = u64::from(config.procs) * u64::from(config.conns);
+    let connections = u64::from(config.procs) * u64::from(config.conns_max());
     let needed = || rules::targets_needed(connections, limits);
     Demand {
         procs: config.procs,
-        conns: config.conns,
+        conns: config.conns_max(),
+        attempts: match &config.load {
+            Load::Overload { rate, .. } => Some((rate.max_rate().as_f64(), config.connect_timeout)),
+            _ => None,
+        },
         targets: match peer {
             Some(_) => 0,
             None => config.embedded.procs.unwrap_or_else(needed).max(1),
         },
         loopback: peer.is_none_or(|peer| peer.ip().is_loopback()),
-        sends: config.load == Load::Closed || config.heartbeat.is_some(),
+        sends: !matches!(config.load, Load::Hold) || config.heartbeat.is_some(),
     }
 }
 
@@ -107,13 +119,29 @@ fn ports(host: &Host, peer: SocketAddr) -> Ports {
 
 /// As many as are needed, in order; fewer where there are not enough.
 fn source_addresses(config: &Config, peer: SocketAddr, ports: &Ports) -> Vec<IpAddr> {
-    let needed = sources::addresses_needed(ports, config.conns, config.procs).unwrap_or(1);
+    let (conns, more) = (config.conns_max(), spares(config));
+    let needed = sources::addresses_wished(ports, conns, config.procs, more).unwrap_or(1);
     if config.sources.is_empty() {
         return sources::default_sources(peer.ip(), config.seed, needed);
     }
     let mut addresses = without_repeats(&config.sources);
     addresses.truncate(usize::try_from(needed).unwrap_or(usize::MAX));
     addresses
+}
+
+/// Pairs of each worker beyond its connections that are in TIME_WAIT at one time, since we close
+/// first: the kernel lets a pair be used again after a second (`tcp_tw_reuse`), we wait for two.
+fn spares(config: &Config) -> u64 {
+    let closing_per_s = match &config.load {
+        _ if config.reset_close => 0.0,
+        Load::Overload { rate, .. } => rate.max_rate().as_f64() / f64::from(config.procs),
+        Load::Open { rate, .. } if config.requests_per_connection.is_some() => {
+            rate.max_rate().as_f64().min(CLOSING_PER_S) / f64::from(config.procs)
+        }
+        _ if config.requests_per_connection.is_some() => CLOSING_PER_S,
+        _ => 0.0,
+    };
+    (closing_per_s * TIME_WAIT_SECONDS) as u64
 }
 
 fn without_repeats(addresses: &[IpAddr]) -> Vec<IpAddr> {
@@ -142,8 +170,9 @@ fn deal_out(
     let dealt = sources::slices(
         space.addresses,
         space.ports,
-        config.conns,
+        config.conns_max(),
         config.procs,
+        spares(config).max(sources::SPARES_MORE),
         rotation(config, space),
     );
     let of_ports = rules::ports(demand, space, dealt.as_ref().err().copied());

@@ -9,6 +9,7 @@ use super::{Finding, Level};
 use crate::number::grouped;
 use crate::plan::{Host, ProcessLimits};
 use crate::target::BACKLOG;
+use humantime::format_duration;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -35,12 +36,14 @@ const PROCESS_BYTES: u64 = 4 << 20;
 const STAGGERED_PER_S: u64 = 200_000;
 
 /// What is asked of the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
     /// Worker processes.
     pub procs: u32,
     /// Connections of each.
     pub conns: u32,
+    /// Attempts per second of all workers and the time of each, where connections are those pending.
+    pub attempts: Option<(f64, Duration)>,
     /// Target processes of ours; 0 with a TARGET.
     pub targets: u32,
     /// Whether the far ends are on this host.
@@ -86,13 +89,31 @@ pub fn nofile(demand: &Demand, limits: &ProcessLimits) -> Finding {
         return unknown("nofile", "the limit on open files");
     };
     let (conns, need) = (u64::from(demand.conns), files_of_worker(demand.conns));
+    let held = match demand.attempts {
+        Some((rate, timeout)) => format!(
+            "{} attempts/s × {} / {} = {} pending",
+            grouped(rate as u64),
+            format_duration(timeout),
+            counted(demand.procs.into(), "worker", "workers"),
+            grouped(conns),
+        ),
+        None => format!("{} connections", grouped(conns)),
+    };
     let fact = format!(
-        "open files: each worker needs {} ({} connections + {FILES_BESIDE}), the hard limit is {}",
+        "open files: each worker needs {} ({held} + {FILES_BESIDE}), the hard limit is {}",
         grouped(need),
-        grouped(conns),
         limit_text(limit),
     );
-    judged("nofile", need <= limit, fact, || processes_that_fit(demand.connections(), limit))
+    judged("nofile", need <= limit, fact, || match demand.attempts {
+        Some(_) => workers_that_fit(demand.connections(), limit),
+        None => processes_that_fit(demand.connections(), limit),
+    })
+}
+
+fn workers_that_fit(pending: u64, limit: u64) -> String {
+    let each = limit.saturating_sub(FILES_BESIDE).clamp(1, CONNS_PER_PROCESS);
+    let procs = grouped(pending.div_ceil(each));
+    format!("use --procs {procs}, shorten --attempt-timeout or raise the limit (ulimit -Hn)")
 }
 
 fn files_of_worker(conns: u32) -> u64 {
@@ -476,7 +497,7 @@ mod tests {
     use super::*;
 
     fn demand(procs: u32, conns: u32, targets: u32) -> Demand {
-        Demand { procs, conns, targets, loopback: true, sends: true }
+        Demand { procs, conns, attempts: None, targets, loopback: true, sends: true }
     }
 
     fn open_files(limit: u64) -> ProcessLimits {
@@ -580,7 +601,7 @@ mod tests {
         let range = Ports::new(32_768, 60_999, &[]);
         let addresses = sources::loopback_sources(0, count);
         let demand = demand(32, 10_000, 0);
-        let shortage = sources::slices(&addresses, &range, 10_000, 32, 0).err();
+        let shortage = sources::slices(&addresses, &range, 10_000, 32, 0, 0).err();
         ports(&demand, &SourceSpace { named, ..space(peer, &addresses, &range) }, shortage)
     }
 

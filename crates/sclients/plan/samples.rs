@@ -20,6 +20,8 @@ pub fn config(procs: u32, conns: u32) -> Config {
         finish_early: false,
         body_max: None,
         think: Duration::ZERO,
+        requests_per_connection: None,
+        reset_close: false,
         timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(10),
         open_timeout: Duration::from_secs(60),

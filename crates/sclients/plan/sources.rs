@@ -11,7 +11,7 @@ const SPARES_MIN: u64 = 4;
 const CONNS_PER_SPARE: u64 = 50;
 /// Where there is room, so many more: a pair whose connection we closed is free again only when the
 /// peer has closed too.
-const SPARES_MORE: u64 = 1_000;
+pub const SPARES_MORE: u64 = 1_000;
 
 /// The most loopback addresses that are chosen unasked: 1.8 thousand million connections.
 const LOOPBACK_ADDRESSES_MAX: u64 = 65_536;
@@ -98,14 +98,15 @@ pub enum Shortage {
     NoPorts,
 }
 
-/// Deals `addresses` × `ports` out to `procs` workers: each gets [`pairs_per_worker`], no pair
-/// twice. Every address begins with port number `rotate` (modulo) and wraps, so that two runs
+/// Deals `addresses` × `ports` out to `procs` workers: each gets [`pairs_per_worker`], and `more`
+/// where there is room, no pair twice. Every address begins with port number `rotate` (modulo) and wraps, so that two runs
 /// rarely meet.
 pub fn slices(
     addresses: &[IpAddr],
     ports: &Ports,
     conns: u32,
     procs: u32,
+    more: u64,
     rotate: u16,
 ) -> Result<Vec<Vec<SourceBlock>>, Shortage> {
     check_room(addresses.len() as u64, ports, conns, procs)?;
@@ -119,7 +120,7 @@ pub fn slices(
     });
     let mut space = Space { blocks, left: None };
     let room = addresses.len() as u64 * ports.count() / u64::from(procs);
-    let pairs = room.min(pairs_per_worker(conns) + SPARES_MORE).max(pairs_per_worker(conns));
+    let pairs = room.min(pairs_per_worker(conns) + more).max(pairs_per_worker(conns));
     Ok((0..procs).map(|_| space.take(pairs)).collect())
 }
 
@@ -134,9 +135,16 @@ pub fn pairs_needed(conns: u32, procs: u32) -> u64 {
     pairs_per_worker(conns).saturating_mul(u64::from(procs))
 }
 
+/// The addresses that hold the pairs of all workers and `more` for each; none where there are no
+/// ports.
+pub fn addresses_wished(ports: &Ports, conns: u32, procs: u32, more: u64) -> Option<u64> {
+    let pairs = (pairs_per_worker(conns) + more).saturating_mul(u64::from(procs));
+    (ports.count() > 0).then(|| pairs.div_ceil(ports.count()))
+}
+
 /// The addresses that hold the pairs of all workers; none where there are no ports.
 pub fn addresses_needed(ports: &Ports, conns: u32, procs: u32) -> Option<u64> {
-    (ports.count() > 0).then(|| pairs_needed(conns, procs).div_ceil(ports.count()))
+    addresses_wished(ports, conns, procs, 0)
 }
 
 /// The most connections of each of `procs` workers that `pairs` pairs carry, spares included.
@@ -260,7 +268,7 @@ mod tests {
     fn slices_are_disjoint_complete_and_never_reserved() {
         for rotate in [0, 1, 999, 27_000, u16::MAX] {
             let ports = Ports::new(32_768, 60_999, &[(40_000, 40_063), (50_000, 50_000)]);
-            let slices = slices(&addresses(3), &ports, 19_000, 4, rotate).unwrap();
+            let slices = slices(&addresses(3), &ports, 19_000, 4, SPARES_MORE, rotate).unwrap();
             let pairs = pairs(&slices);
             assert_eq!(slices.len(), 4);
             assert!(pairs.len() as u64 >= pairs_needed(19_000, 4));
@@ -298,14 +306,14 @@ mod tests {
     #[test]
     fn spares_are_not_given_up_for_room() {
         let ports = Ports::new(1000, 1103, &[]);
-        assert!(slices(&addresses(1), &ports, 100, 1, 0).is_ok());
-        let shortage = slices(&addresses(1), &ports, 101, 1, 0).unwrap_err();
+        assert!(slices(&addresses(1), &ports, 100, 1, SPARES_MORE, 0).is_ok());
+        let shortage = slices(&addresses(1), &ports, 101, 1, 0, 0).unwrap_err();
         assert_eq!(
             shortage.to_string(),
             "105 source pairs need 2 addresses of 104 ports, 1 given; add source addresses"
         );
         assert_eq!(
-            slices(&addresses(1), &Ports::new(1, 2, &[(1, 2)]), 1, 1, 0),
+            slices(&addresses(1), &Ports::new(1, 2, &[(1, 2)]), 1, 1, 0, 0),
             Err(Shortage::NoPorts)
         );
     }
@@ -313,7 +321,7 @@ mod tests {
     #[test]
     fn absurd_numbers_are_a_shortage() {
         let ports = Ports::new(32_768, 60_999, &[]);
-        assert!(slices(&addresses(1), &ports, u32::MAX, u32::MAX, 0).is_err());
+        assert!(slices(&addresses(1), &ports, u32::MAX, u32::MAX, 0, 0).is_err());
         assert_eq!(loopback_sources(7, u64::MAX).len() as u64, LOOPBACK_ADDRESSES_MAX);
     }
 

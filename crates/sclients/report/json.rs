@@ -1,14 +1,14 @@
 //! The summary for a program: one object, whose keys are a contract.
 
-use crate::config::Load;
 use crate::config::authorization::Scope;
+use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
 use crate::summary::{ChildRecord, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use stats::{Counter, Counters, Fault, Histogram, Latency, NotSent, Outcome, Phase};
+use stats::{Counter, Counters, Fault, Histogram, Latency, NotSent, Outcome, Phase, Times};
 
 /// Version of the object's shape; it changes when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -33,6 +33,9 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         "generator": generator(summary),
         "supervisor": supervisor(summary),
     });
+    if let Load::Overload { .. } = summary.plan.config.load {
+        object["attempts"] = attempts(summary, &counters);
+    }
     if summary.plan.targets > 0 {
         object["target"] = target(&summary.fold.target_counters());
         object["target"]["processes"] = summary.plan.targets.into();
@@ -51,7 +54,14 @@ fn plan(summary: &Summary) -> Value {
         "procs": config.procs,
         "conns": config.conns,
         "connections": plan.connections,
-        "load": match config.load { Load::Closed => "closed", Load::Hold => "hold" },
+        "load": config.load.name(),
+        "rate": config.load.schedule().map(|(rate, _)| rate.to_string()),
+        "arrivals": config.load.schedule().map(|(_, arrivals)| arrivals.name()),
+        "on_busy": on_busy(&config.load),
+        "attempt_timeout_seconds": matches!(config.load, Load::Overload { .. })
+            .then(|| config.connect_timeout.as_secs_f64()),
+        "requests_per_connection": config.requests_per_connection,
+        "reset_close": config.reset_close,
         "seed": config.seed,
         "peer": plan.peers[0].to_string(),
         "target_processes": plan.targets,
@@ -65,6 +75,32 @@ fn plan(summary: &Summary) -> Value {
         "findings": plan.findings.iter()
             .map(|finding| json!({ "code": finding.code, "text": finding.text }))
             .collect::<Vec<_>>(),
+    })
+}
+
+fn on_busy(load: &Load) -> Option<&'static str> {
+    match load {
+        Load::Open { on_busy, .. } => Some(match on_busy {
+            OnBusy::Queue => "queue",
+            OnBusy::Drop => "drop",
+            OnBusy::Grow(_) => "grow",
+        }),
+        _ => None,
+    }
+}
+
+/// The attempts of a schedule, by what became of them.
+fn attempts(summary: &Summary, counters: &Counters) -> Value {
+    let offered = counters.of(Counter::ConnectionsAttempted);
+    let mut failed = counters.connections_failed;
+    let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+    json!({
+        "planned": summary.planned_ticks(),
+        "offered": offered,
+        "connected": counters.of(Counter::ConnectionsEstablished),
+        "abandoned": abandoned,
+        "failed": classes(&failed),
+        "pending": summary.fold.gauges().pending - summary.lost().attempts,
     })
 }
 
@@ -151,8 +187,12 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
     let lost = summary.lost();
     let in_flight = summary.fold.gauges().in_flight - lost.requests;
     json!({
+        "planned": match summary.plan.config.load {
+            Load::Open { .. } => summary.planned_ticks(),
+            _ => None,
+        },
         "due": of(Counter::RequestsDue),
-        "not_sent": not_sent(counters),
+        "not_sent": not_sent(counters, lost.queued),
         "sent": of(Counter::RequestsSent),
         "completed": of(Counter::RequestsCompleted),
         "unexpected_status": of(Counter::RequestsUnexpected),
@@ -160,6 +200,7 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "faults": faults(&counters.requests_failed),
         "in_flight": in_flight,
         "censored": summary.censored(),
+        "nanos": nanos(&summary.times()),
         "lost": lost.requests,
         "unknown_ms": lost.unknown.as_millis() as u64,
         "interim": of(Counter::Interims),
@@ -167,6 +208,17 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "extra_data": of(Counter::ExtraData),
         "unsolicited": of(Counter::Unsolicited),
         "failed_share": failed_share(counters),
+    })
+}
+
+/// Where the time of the measured requests went, to the nanosecond.
+fn nanos(times: &Times) -> Value {
+    json!({
+        "response": times.response as f64,
+        "sched_lag": times.sched_lag as f64,
+        "blocked": times.blocked as f64,
+        "service": times.service as f64,
+        "balance": times.balance(),
     })
 }
 
@@ -203,25 +255,24 @@ fn throughput(summary: &Summary, counters: &Counters) -> Value {
 }
 
 fn latencies(summary: &Summary) -> Value {
-    let all = [Latency::FromDue, Latency::FromSend, Latency::Connect, Latency::SchedLag];
+    let all = [
+        Latency::FromDue,
+        Latency::FromSend,
+        Latency::Connect,
+        Latency::SchedLag,
+        Latency::Blocked,
+        Latency::Failed,
+    ];
     let pair = |latency: &Latency| {
         (latency.name().to_owned(), json!(distribution(summary.fold.histogram(*latency))))
     };
     let mut object: Map<_, _> = all.iter().map(pair).collect();
-    // A connection of these load models is never waited for.
-    object.insert("blocked".to_owned(), json!(distribution(&Histogram::default())));
     for of_requests in [Latency::FromDue, Latency::FromSend] {
-        object[of_requests.name()]["censored"] = summary.censored().into();
-        object[of_requests.name()]["lower_bound_from"] = lower_bound_from(summary).into();
+        object[of_requests.name()]["censored"] = summary.lower_bounds(of_requests).into();
+        let from = summary.lower_bound_from(of_requests);
+        object[of_requests.name()]["lower_bound_from"] = from.into();
     }
     Value::Object(object)
-}
-
-/// The quantile from which on values are lower bounds, since censored requests lie beyond them.
-fn lower_bound_from(summary: &Summary) -> Option<f64> {
-    let due = summary.counters().of(Counter::RequestsDue);
-    let censored = summary.censored();
-    (censored > 0).then(|| 1.0 - censored as f64 / due as f64)
 }
 
 /// A distribution in microseconds; of nothing there are no values.
@@ -261,8 +312,10 @@ fn classes(failed: &[u64; Outcome::COUNT]) -> Value {
     Value::Object(occurred.map(pair).collect::<Map<_, _>>())
 }
 
-fn not_sent(counters: &Counters) -> Value {
-    let occurred = NotSent::ALL.iter().zip(counters.not_sent).filter(|(_, count)| *count > 0);
+fn not_sent(counters: &Counters, lost: u64) -> Value {
+    let mut not_sent = counters.not_sent;
+    not_sent[NotSent::WorkerLost as usize] += lost;
+    let occurred = NotSent::ALL.iter().zip(not_sent).filter(|(_, count)| *count > 0);
     Value::Object(occurred.map(|(reason, n)| (reason.name().to_owned(), n.into())).collect())
 }
 
@@ -312,7 +365,7 @@ fn generator(summary: &Summary) -> Value {
         "cpu_seconds": summary.workers_cpu_micros() as f64 / 1e6,
         "cpu_us_per_request": summary.cpu_micros_per_request(),
         "user_bytes_per_connection": summary.user_bytes_per_connection(),
-        "send_lag_us": distribution(summary.fold.histogram(Latency::SchedLag)),
+        "send_lag_us": distribution(summary.fold.histogram(summary.send_lag())),
         "loop_lag_us": distribution(summary.fold.histogram(Latency::LoopLag)),
     })
 }

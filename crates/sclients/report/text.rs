@@ -6,6 +6,7 @@ use crate::number::{bytes, duration, grouped};
 use crate::plan::Level;
 use crate::summary::Summary;
 use crate::verdict::{State, Verdict};
+use humantime::format_duration;
 use stats::{Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -56,10 +57,6 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
 
 fn heading(page: &mut Page, summary: &Summary) {
     let (plan, config) = (&summary.plan, &summary.plan.config);
-    let load = match config.load {
-        Load::Closed => "closed loop",
-        Load::Hold => "hold",
-    };
     let target = match (&config.target, plan.targets) {
         (Some(target), _) => format!("{}{} ({})", target.authority, target.path, plan.peers[0]),
         (None, 1) => format!("embedded target at {} (1 process)", plan.peers[0]),
@@ -68,19 +65,37 @@ fn heading(page: &mut Page, summary: &Summary) {
             format!("embedded target at {} ({processes} processes{each})", plan.peers[0])
         }
     };
-    let (procs, conns) = (grouped(config.procs.into()), grouped(config.conns.into()));
     let title = format!("sclients {}", env!("CARGO_PKG_VERSION"));
     let title = page.paint("1", &title);
-    let total = grouped(plan.connections);
     page.line(&title, "");
     page.text.pop();
     while page.text.ends_with(' ') {
         page.text.pop();
     }
-    let workers = if config.procs == 1 { "worker" } else { "workers" };
-    let _ = writeln!(page.text, ": {load}, {procs} {workers} × {conns} connections = {total}");
+    let _ = writeln!(page.text, ": {}", job(summary));
     page.line("target", &target);
     authorized(page, summary);
+}
+
+/// The load in words.
+fn job(summary: &Summary) -> String {
+    let (plan, config) = (&summary.plan, &summary.plan.config);
+    let procs = grouped(config.procs.into());
+    let workers = if config.procs == 1 { "worker" } else { "workers" };
+    let (conns, total) = (grouped(config.conns.into()), grouped(plan.connections));
+    let places = format!("{procs} {workers} × {conns} connections = {total}");
+    match &config.load {
+        Load::Closed => format!("closed loop, {places}"),
+        Load::Hold => format!("hold, {places}"),
+        Load::Open { rate, arrivals, .. } => {
+            format!("open loop, {rate} requests/s ({}), {places}", arrivals.name())
+        }
+        Load::Overload { rate, arrivals } => format!(
+            "overload, {rate} attempts/s ({}) of {} each, {procs} {workers}",
+            arrivals.name(),
+            format_duration(config.connect_timeout),
+        ),
+    }
 }
 
 /// What allowed the run, where it left loopback.
@@ -116,7 +131,33 @@ fn verdict_lines(page: &mut Page, verdict: &Verdict) {
     verdict.reasons.iter().for_each(|reason| page.line("", reason));
 }
 
+/// What became of the attempts of a schedule.
+fn attempts(page: &mut Page, summary: &Summary) {
+    let counters = summary.counters();
+    let offered = counters.of(Counter::ConnectionsAttempted);
+    let planned = summary.planned_ticks();
+    let planned =
+        planned.map_or_else(String::new, |ticks| format!(" of {} planned", grouped(ticks)));
+    page.line("attempts", &format!("{} offered{planned}", grouped(offered)));
+    let mut failed = counters.connections_failed;
+    let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+    page.line(
+        "",
+        &format!(
+            "{} connected · {} abandoned · {} failed · {} pending at the end",
+            grouped(counters.of(Counter::ConnectionsEstablished)),
+            grouped(abandoned),
+            grouped(failed.iter().sum()),
+            grouped(summary.fold.gauges().pending - summary.lost().attempts),
+        ),
+    );
+    classes(page, &failed);
+}
+
 fn connections(page: &mut Page, summary: &Summary) {
+    if let Load::Overload { .. } = summary.plan.config.load {
+        return attempts(page, summary);
+    }
     let counters = summary.counters();
     let of = |counter| grouped(counters.of(counter));
     let (planned, peak) = (grouped(summary.plan.connections), summary.fold.peak_live());
@@ -277,14 +318,23 @@ fn throughput(page: &mut Page, summary: &Summary, seconds: f64) {
 }
 
 fn latencies(page: &mut Page, summary: &Summary) {
-    const ROWS: [(Latency, &str); 4] = [
+    const ROWS: [(Latency, &str); 6] = [
         (Latency::FromDue, "  from due"),
         (Latency::FromSend, "  from send"),
         (Latency::SchedLag, "  send lag"),
+        (Latency::Blocked, "  blocked"),
+        (Latency::AttemptLag, "  attempt lag"),
         (Latency::Connect, "  connect"),
     ];
-    let rows = ROWS.iter().map(|(latency, name)| (summary.fold.histogram(*latency), *name));
-    let rows: Vec<_> = rows.filter(|(histogram, _)| histogram.count() > 0).collect();
+    // Who waited for nobody has no row for it.
+    let is_told = |latency: Latency, histogram: &Histogram| match latency {
+        Latency::Blocked => histogram.max() > Some(0),
+        _ => histogram.count() > 0,
+    };
+    let rows =
+        ROWS.iter().map(|(latency, name)| (*latency, summary.fold.histogram(*latency), *name));
+    let rows: Vec<_> =
+        rows.filter(|(latency, histogram, _)| is_told(*latency, histogram)).collect();
     if rows.is_empty() {
         return;
     }
@@ -294,20 +344,41 @@ fn latencies(page: &mut Page, summary: &Summary) {
         let _ = write!(heads, "{column:>9}");
     });
     page.line("latency", &heads);
-    rows.iter().for_each(|(histogram, name)| page.line(name, &latency_row(histogram)));
+    for (latency, histogram, name) in rows {
+        page.line(name, &latency_row(histogram, bounds_from(summary, latency)));
+    }
+    lower_bounds(page, summary);
     page.gap();
 }
 
-fn latency_row(histogram: &Histogram) -> String {
+/// The quantile from which on a latency of requests is known from below only.
+fn bounds_from(summary: &Summary, latency: Latency) -> f64 {
+    let of_requests = matches!(latency, Latency::FromDue | Latency::FromSend);
+    let from = of_requests.then(|| summary.lower_bound_from(latency)).flatten();
+    from.unwrap_or(f64::INFINITY)
+}
+
+fn latency_row(histogram: &Histogram, bounds_from: f64) -> String {
     let mut row = format!("{:>12}", grouped(histogram.count()));
     let quantiles = [0.5, 0.9, 0.99, 0.999, 0.9999];
-    let mut cell = |nanos: f64| {
-        let _ = write!(row, "{:>9}", duration(nanos));
+    let mut cell = |nanos: f64, is_bound: bool| {
+        let at_least = if is_bound { "≥" } else { "" };
+        let _ = write!(row, "{:>9}", format!("{at_least}{}", duration(nanos)));
     };
-    cell(histogram.mean().unwrap_or(0.0));
-    quantiles.iter().for_each(|q| cell(histogram.quantile(*q).unwrap_or(0) as f64));
-    cell(histogram.max().unwrap_or(0) as f64);
+    cell(histogram.mean().unwrap_or(0.0), bounds_from.is_finite());
+    for quantile in quantiles {
+        cell(histogram.quantile(quantile).unwrap_or(0) as f64, quantile >= bounds_from);
+    }
+    cell(histogram.max().unwrap_or(0) as f64, bounds_from.is_finite());
     row
+}
+
+fn lower_bounds(page: &mut Page, summary: &Summary) {
+    let bounds = summary.lower_bounds(Latency::FromDue);
+    if bounds > 0 {
+        let text = "timed out or were not over at the end: they count with the time they had taken";
+        page.line("", &format!("  ≥ at least: {} {text}", grouped(bounds)));
+    }
 }
 
 fn target(page: &mut Page, summary: &Summary) {

@@ -11,6 +11,7 @@ use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::plan::Plan;
 use crate::report;
+use crate::summary::Summary;
 use dispatch::{Instant, Signal};
 use stats::{Outcome, Phase};
 use std::fmt;
@@ -128,7 +129,8 @@ enum Stage {
 }
 
 enum Job {
-    Run(Box<Plan>),
+    /// What to print of the summary.
+    Run(Box<Plan>, fn(&Summary) -> String),
     Serve(Box<ServeConfig>, Vec<SocketAddr>),
 }
 
@@ -154,8 +156,8 @@ pub(super) struct Conductor {
 }
 
 impl Conductor {
-    pub(super) fn for_run(plan: Plan, begun: Instant) -> Self {
-        Self::new(Job::Run(Box::new(plan)), begun)
+    pub(super) fn for_run(plan: Plan, told: fn(&Summary) -> String, begun: Instant) -> Self {
+        Self::new(Job::Run(Box::new(plan), told), begun)
     }
 
     pub(super) fn for_serving(
@@ -199,7 +201,7 @@ impl Conductor {
 
     pub(super) fn signal(&self) -> Option<Signal> {
         match self.job {
-            Job::Run(_) => self.signals.first().copied(),
+            Job::Run(..) => self.signals.first().copied(),
             Job::Serve(..) => None,
         }
     }
@@ -232,7 +234,7 @@ impl Conductor {
     /// Lengths of the phases, as far as they are known.
     pub(super) fn phase_seconds(&self, fold: &Fold) -> [f64; Phase::COUNT] {
         let ended = fold.workers().map(|part| part.ended).max().unwrap_or(self.begun);
-        let Job::Run(plan) = &self.job else { return [0.0; Phase::COUNT] };
+        let Job::Run(plan, _) = &self.job else { return [0.0; Phase::COUNT] };
         let measured = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
         let measured = Duration::from_nanos(measured.max().unwrap_or(0));
         let Some(load) = self.load else {
@@ -329,7 +331,7 @@ fn opening(context: &mut Context, now: Instant) -> ControlFlow<()> {
 
 /// Nobody is there: for a while now every attempt was refused or found no way.
 fn unreachable(conductor: &Conductor, fold: &Fold, now: Instant) -> Option<Failure> {
-    let Job::Run(plan) = &conductor.job else { return None };
+    let Job::Run(plan, _) = &conductor.job else { return None };
     if now.since(conductor.start()) < REFUSED_FOR || fold.established() > 0 {
         return None;
     }
@@ -345,7 +347,7 @@ fn unreachable(conductor: &Conductor, fold: &Fold, now: Instant) -> Option<Failu
 fn running(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let World { children, conductor, .. } = &mut context.world;
     let over = match conductor.job {
-        Job::Run(_) => children.all_settled(Role::Worker),
+        Job::Run(..) => children.all_settled(Role::Worker),
         Job::Serve(..) => !conductor.signals.is_empty() || children.all_settled(Role::Target),
     };
     if !over {
@@ -363,9 +365,9 @@ fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
         return ControlFlow::Continue(());
     }
     let text = match &context.world.conductor.job {
-        Job::Run(plan) => {
+        Job::Run(plan, told) => {
             let summary = context.world.summary((**plan).clone(), context.world.conductor.begun);
-            report::summary(&summary)
+            told(&summary)
         }
         Job::Serve(config, _) => context.world.served(config),
     };
@@ -398,11 +400,11 @@ fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
         return ControlFlow::Continue(());
     }
     match (&conductor.job, seen) {
-        (Job::Run(plan), 1) => {
+        (Job::Run(plan, _), 1) => {
             let grace = plan.config.grace;
             stop_workers(context, now, grace);
         }
-        (Job::Run(_), 2) => stop_workers(context, now, Duration::ZERO),
+        (Job::Run(..), 2) => stop_workers(context, now, Duration::ZERO),
         (Job::Serve(..), 1) => {}
         _ => return ControlFlow::Break(()),
     }
@@ -412,7 +414,7 @@ fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
 /// Off loopback a run ends as by a signal when most of it fails.
 fn heed_error_share(context: &mut Context, now: Instant) {
     let World { conductor, fold, .. } = &mut context.world;
-    let Job::Run(plan) = &conductor.job else { return };
+    let Job::Run(plan, _) = &conductor.job else { return };
     let loading = matches!(conductor.stage, Stage::Opening | Stage::Running);
     let ending = conductor.stopped.is_some() || conductor.phase(now) == Phase::Drain;
     let watched = plan.authorization.is_some() && loading && !ending;
@@ -447,7 +449,7 @@ fn kill_the_silent(context: &mut Context, now: Instant) {
 }
 
 fn show_progress(world: &mut World, now: Instant) {
-    let Job::Run(plan) = &world.conductor.job else { return };
+    let Job::Run(plan, _) = &world.conductor.job else { return };
     let loading = matches!(world.conductor.stage, Stage::Opening | Stage::Running);
     if now < world.conductor.next_view || !loading {
         return;
@@ -469,7 +471,7 @@ fn show_progress(world: &mut World, now: Instant) {
 
 impl Conductor {
     fn phase(&self, now: Instant) -> Phase {
-        let Job::Run(plan) = &self.job else { return Phase::Measurement };
+        let Job::Run(plan, _) = &self.job else { return Phase::Measurement };
         let Some(load) = self.load.filter(|load| now >= *load) else { return Phase::Open };
         let measure = load + plan.config.warmup;
         let end = plan.config.duration.map_or(Instant::FAR_FUTURE, |d| measure + d);

@@ -101,22 +101,41 @@ type Context = BoxedContext<World>;
 ///
 /// # Errors
 /// What kept it from beginning. All children are gone then.
-pub fn run(mut plan: Plan) -> Result<ExitCode, SupervisorError> {
+pub fn run(plan: Plan) -> Result<ExitCode, SupervisorError> {
+    let (summary, written) = conducted(plan, report::summary)?;
+    Ok(if written {
+        verdict::exit_code(&summary, &Verdict::of(&summary))
+    } else {
+        ExitCode::Internal
+    })
+}
+
+/// Conducts `plan` to its end as one of a series: the summary is the caller's, and nothing is printed.
+///
+/// # Errors
+/// As [`run`].
+pub fn trial(plan: Plan) -> Result<Summary, SupervisorError> {
+    conducted(plan, |_| String::new()).map(|(summary, _)| summary)
+}
+
+/// The summary, and whether `told` of it could be written to standard output.
+fn conducted(
+    mut plan: Plan,
+    told: fn(&Summary) -> String,
+) -> Result<(Summary, bool), SupervisorError> {
     let begun = Instant::now();
     let signals = signals()?;
     let reserved = reserve(&mut plan)?;
     let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
     let spawned = start_children(&mut children, &plan);
     let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
-    let conductor = Conductor::for_run(plan.clone(), begun);
+    let conductor = Conductor::for_run(plan.clone(), told, begun);
     let mut context = context(children, conductor, printer, printed, signals)?;
     spawned?;
     let outcome = conduct(&mut context);
     drop(reserved);
-    finish(context, outcome, |world| {
-        let summary = world.summary(plan, begun);
-        verdict::exit_code(&summary, &Verdict::of(&summary))
-    })
+    let world = finish(context, outcome)?;
+    Ok((world.summary(plan, begun), !world.conductor.is_unwritten()))
 }
 
 /// Runs the embedded target alone until a signal, and prints what it saw.
@@ -138,7 +157,9 @@ pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
     let mut context = context(children, conductor, printer, printed, signals)?;
     let outcome = conduct(&mut context);
     drop(reserved);
-    finish(context, outcome, |world| match world.children.deaths().next() {
+    let world = finish(context, outcome)?;
+    Ok(match world.children.deaths().next() {
+        _ if world.conductor.is_unwritten() => ExitCode::Internal,
         Some(_) => ExitCode::Invalid,
         None => ExitCode::Success,
     })
@@ -295,18 +316,17 @@ fn conduct(context: &mut Context) -> Result<(), SupervisorError> {
     iterate(context, &mut vars).map_err(system("event loop"))
 }
 
+/// Ends all children, whatever happened.
 fn finish(
     context: Context,
     outcome: Result<(), SupervisorError>,
-    code: impl FnOnce(&World) -> ExitCode,
-) -> Result<ExitCode, SupervisorError> {
+) -> Result<World, SupervisorError> {
     let mut world = context.world;
     world.children.end_all();
     outcome?;
     match world.conductor.failure() {
         Some(failure) => Err(SupervisorError::Run(failure)),
-        None if world.conductor.is_unwritten() => Ok(ExitCode::Internal),
-        None => Ok(code(&world)),
+        None => Ok(world),
     }
 }
 

@@ -241,7 +241,7 @@ impl Model for Serve {
         }
     }
 
-    fn woken(&mut self, connection: &mut Connection<Self>, _now: Instant) {
+    fn woken(&mut self, connection: &mut Connection<Self>, _asked: Instant, _now: Instant) {
         if let Server::Hostile(machine) = &mut connection.machine {
             machine.go_on();
         }

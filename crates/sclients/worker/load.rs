@@ -1,27 +1,32 @@
-//! The model of a worker: which connection acts next, under a closed loop or a hold.
+//! The model of a worker: the stages of its run, its connections, and who acts next.
 //!
 //! ```text
 //! Waiting ──Start──▶ Opening ──all settled──▶ Opened ──Load──▶ Loaded ──stop──▶ (drain) ──▶ Over
 //!    └──────────────────┴───────────Stop────────┴───────────────────────────────────────────▶┘
 //! ```
+//!
+//! What becomes of a request is in `requests.rs`, the schedules that ignore the server in `open.rs`
+//! and `overload.rs`.
 
 use super::Machines;
+use super::account::{Account, Exchange};
 use super::ceiling::Ceiling;
 use super::classify;
+use super::open::{self, Open};
+use super::overload::{self, Attempts};
 use super::pacer::Pacer;
 use super::places::{Opening, Places};
 use super::schedule::Schedule;
 use crate::child::{self, Child, Recorder, Role, usage};
+use crate::profile::{Arrivals, Profile};
 use dispatch::Instant;
-use protocols::{Answer, Client, ClientEvent, ClientMachine, Failure};
-use servicemodel::{
-    Connection, Context, End, Ending, Model, connect, connections, with_connection,
-};
-use stats::{Counter, Gauges, Latency, NotSent, Outcome, Phase};
+use protocols::{Client, ClientEvent, ClientMachine};
+use servicemodel::{Connection, Context, End, Model, connect, connections, with_connection};
+use stats::{Counter, Gauges, Latency, Outcome, Phase};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tcpsocket::SocketError;
-use wire::{Command, Final, LoadKind, Report, WorkerShare};
+use wire::{Command, Final, LoadShare, Report, WorkerShare};
 
 /// Connection attempts begun in one turn; then what is ready is dispatched first.
 const OPENS_PER_TURN: usize = 32;
@@ -29,36 +34,26 @@ const OPENS_PER_TURN: usize = 32;
 /// What the model notes of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// When its attempt began; then when its request was, or will be, due.
-    due: Instant,
-    /// When the request's first byte was handed to the kernel.
-    sent: Instant,
+    /// The request under way, or the last one.
+    pub(super) exchange: Exchange,
     /// How the place was opened.
-    opening: Opening,
-    /// A request is under way.
-    in_flight: bool,
-    /// That request was due in measurement.
-    measured: bool,
+    pub(super) opening: Opening,
     /// An answer came on this connection.
-    answered: bool,
+    pub(super) answered: bool,
+    /// Open loop: it waits for something to be due.
+    pub(super) resting: bool,
 }
 
 impl Place {
     /// A place whose attempt begins at `begun`.
     const fn new(begun: Instant, opening: Opening) -> Self {
-        Self {
-            due: begun,
-            sent: begun,
-            opening,
-            in_flight: false,
-            measured: false,
-            answered: false,
-        }
+        let exchange = Exchange::none(begun);
+        Self { exchange, opening, answered: false, resting: false }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// For the start instant.
     Waiting,
     Opening,
@@ -71,22 +66,24 @@ enum Stage {
 
 /// One worker's load.
 pub struct Load {
-    child: Child,
-    recorder: Recorder,
-    share: WorkerShare,
+    pub(super) child: Child,
+    pub(super) account: Account,
+    pub(super) share: WorkerShare,
     machines: Machines,
-    places: Places,
-    schedule: Schedule,
-    stage: Stage,
+    pub(super) places: Places,
+    pub(super) schedule: Schedule,
+    pub(super) stage: Stage,
     phase: Phase,
     start: Instant,
     drain: Duration,
-    ceiling: Option<Ceiling>,
-    requests_left: u64,
+    pub(super) ceiling: Option<Ceiling>,
+    /// When requests or attempts are due, where a schedule decides it.
+    due: Option<(Profile, Arrivals)>,
+    pub(super) requests_left: u64,
     /// Deadlines move as an answer comes.
     minds_silence: bool,
-    in_flight: u64,
-    last_answer: Instant,
+    pub(super) open: Option<Open>,
+    pub(super) attempts: Option<Attempts>,
     first_connect: Instant,
     last_established: Instant,
     cost: Cost,
@@ -102,13 +99,13 @@ struct Cost {
 }
 
 impl Load {
-    /// The load of one share.
-    pub fn new(share: WorkerShare, machines: Machines) -> Self {
+    /// The load of one share; `due` is its schedule, where it has one.
+    pub fn new(share: WorkerShare, machines: Machines, due: Option<(Profile, Arrivals)>) -> Self {
         let duration = share.duration_nanos.map(Duration::from_nanos);
         let fresh = share.peers.iter().map(|peer| peer.places).collect();
         Self {
             child: Child::default(),
-            recorder: Recorder::new(Duration::from_nanos(share.interval_nanos)),
+            account: Account::new(Recorder::new(Duration::from_nanos(share.interval_nanos))),
             places: Places::new(fresh, share.connecting_max, share.seed),
             schedule: Schedule::new(Duration::from_nanos(share.warmup_nanos), duration),
             stage: Stage::Waiting,
@@ -116,10 +113,11 @@ impl Load {
             start: Instant::FAR_FUTURE,
             drain: Duration::from_nanos(share.drain_nanos),
             ceiling: None,
+            due,
             requests_left: share.requests.unwrap_or(u64::MAX),
             minds_silence: share.first_byte_nanos.or(share.idle_nanos).is_some(),
-            in_flight: 0,
-            last_answer: Instant::default(),
+            open: None,
+            attempts: None,
             first_connect: Instant::FAR_FUTURE,
             last_established: Instant::default(),
             cost: Cost::default(),
@@ -138,196 +136,25 @@ impl Load {
             self.places.pace(Pacer::even(start, rate, self.share.slot, self.share.workers));
         }
         self.start = start;
-        self.recorder.start(start);
+        self.account.recorder.start(start);
         self.stage = Stage::Opening;
     }
 
-    /// Load begins at `at`, and the first period of the ceiling with it.
+    /// Load begins at `at`, and with it the first period of the ceiling and the schedule.
     fn begin_load(&mut self, at: Instant) {
         self.schedule.load_from(at);
-        let (stop, share) = (self.schedule.stop(), &self.share);
-        let ceiling = |rate| Ceiling::new(at, stop, rate, share.slot, share.workers);
-        self.ceiling = share.request_rate_ceiling.map(ceiling);
         self.stage = Stage::Loaded;
-    }
-
-    /// Whether another request may begin at `now`.
-    fn may_begin(&self, now: Instant) -> bool {
-        let end = self.ceiling.as_ref().map_or(Instant::FAR_FUTURE, Ceiling::end);
-        let before_end = now < self.schedule.stop().min(end);
-        self.requests_left > 0 && before_end && self.stage == Stage::Loaded
-    }
-
-    /// The connection is free since `free`: what does it do next?
-    fn next(&mut self, connection: &mut Connection<Self>, free: Instant) {
-        if self.share.load == LoadKind::Hold || !self.may_begin(free) {
-            return;
+        let stop = self.schedule.stop();
+        let WorkerShare { slot, workers, seed, .. } = self.share;
+        let ceiling = |rate| Ceiling::new(at, stop, rate, slot, workers);
+        self.ceiling = self.share.request_rate_ceiling.map(ceiling);
+        let Some((profile, arrivals)) = self.due.take() else { return };
+        let ticks = Pacer::new(at, profile, arrivals, slot, workers, seed);
+        match self.share.load {
+            LoadShare::Open { on_busy, .. } => self.open = Some(Open::new(ticks, on_busy)),
+            LoadShare::Overload { .. } => self.attempts = Some(Attempts::new(ticks)),
+            LoadShare::Closed { .. } | LoadShare::Hold { .. } => {}
         }
-        let mut due = free.max(self.schedule.load()) + Duration::from_nanos(self.share.think_nanos);
-        if let Some(ceiling) = &mut self.ceiling {
-            due = ceiling.take(due);
-        }
-        if due == free {
-            self.begin(connection, due);
-        } else {
-            connection.place.due = due;
-            connection.wake_at(due);
-        }
-    }
-
-    /// Sends the request that was due at `due`.
-    fn begin(&mut self, connection: &mut Connection<Self>, due: Instant) {
-        connection.machine.start();
-        connection.heard = false;
-        let sent = Instant::now();
-        let measured = self.schedule.measures(due);
-        let place = &mut connection.place;
-        (place.due, place.sent) = (due, sent);
-        (place.in_flight, place.measured) = (true, measured);
-        let first_byte = self.share.first_byte_nanos.unwrap_or(u64::MAX);
-        connection.deadline = sent + Duration::from_nanos(self.share.timeout_nanos.min(first_byte));
-        self.requests_left -= 1;
-        self.in_flight += 1;
-        self.recorder.count(Counter::RequestsDue);
-        self.recorder.count(Counter::RequestsSent);
-        if measured {
-            self.recorder.record(Latency::SchedLag, sent.nanos_since(due));
-        }
-    }
-
-    /// When a request that was sent at `sent` has taken too long.
-    fn end_of_request(&self, sent: Instant) -> Instant {
-        sent + Duration::from_nanos(self.share.timeout_nanos)
-    }
-
-    /// By when more of an answer has to come: never past the request's end, so that a drip saves nothing.
-    fn answer_deadline(&self, sent: Instant, heard: Instant) -> Instant {
-        let end = self.end_of_request(sent);
-        let idle = self.share.idle_nanos;
-        idle.map_or(end, |nanos| end.min(heard + Duration::from_nanos(nanos)))
-    }
-
-    /// A request that was due at the connection is not sent.
-    fn not_sent(&mut self, why: NotSent) {
-        self.recorder.count(Counter::RequestsDue);
-        self.recorder.counters.not_sent[why as usize] += 1;
-    }
-
-    fn completed(&mut self, connection: &mut Connection<Self>, answer: Answer, at: Instant) {
-        self.recorder.count(Counter::RequestsCompleted);
-        if answer.early {
-            self.recorder.count(Counter::EarlyAnswers);
-        }
-        if answer.surplus {
-            self.count_unasked(answer.unsolicited);
-        }
-        self.recorder.counters.count_status(answer.status);
-        if !self.expects(answer.status) {
-            self.recorder.count(Counter::RequestsUnexpected);
-        }
-        if connection.place.measured {
-            self.recorder.count(Counter::RequestsMeasured);
-        }
-        connection.place.answered = true;
-        connection.place.opening.failures = 0;
-        self.over(connection, at);
-        if !answer.reusable || connection.read_closed() {
-            connection.close(Ending::Close);
-        } else {
-            self.next(connection, at);
-        }
-    }
-
-    /// Bytes that no request asked for: another answer, or not even that.
-    fn count_unasked(&mut self, answer: bool) {
-        self.recorder.count(if answer { Counter::Unsolicited } else { Counter::ExtraData });
-    }
-
-    /// The request under way has ended at `at`, in an answer or a timeout: its latency counts.
-    fn over(&mut self, connection: &mut Connection<Self>, at: Instant) {
-        let place = &mut connection.place;
-        if place.measured {
-            self.recorder.record(Latency::FromDue, at.nanos_since(place.due));
-            self.recorder.record(Latency::FromSend, at.nanos_since(place.sent));
-        }
-        place.in_flight = false;
-        connection.deadline = Instant::FAR_FUTURE;
-        self.in_flight -= 1;
-        self.last_answer = at;
-    }
-
-    /// The machine gave the connection up at `input`, with or without a request under way.
-    fn gave_up(&mut self, connection: &mut Connection<Self>, failure: Failure, input: &[u8]) {
-        let outcome = classify::of_exchange(failure, connection.place.answered);
-        self.recorder.sample(outcome, input);
-        match failure {
-            Failure::Unsolicited | Failure::ExtraData if !connection.place.in_flight => {
-                self.count_unasked(failure == Failure::Unsolicited);
-            }
-            _ => self.failed(&mut connection.place, outcome),
-        }
-        connection.close(Ending::Close);
-    }
-
-    fn failed(&mut self, place: &mut Place, outcome: Outcome) {
-        if std::mem::take(&mut place.in_flight) {
-            self.in_flight -= 1;
-            self.recorder.counters.requests_failed[outcome as usize] += 1;
-        }
-    }
-
-    fn expects(&self, status: u16) -> bool {
-        let expected = &self.share.expected_statuses;
-        status == 0 || expected.iter().any(|(first, last)| (*first..=*last).contains(&status))
-    }
-
-    /// A heartbeat is due; the next one follows on the same comb, which the ceiling may push back.
-    fn heartbeat(&mut self, connection: &mut Connection<Self>, now: Instant) {
-        let Some(every) = self.share.heartbeat_nanos else { return };
-        let due = connection.place.due;
-        if !self.may_begin(now) {
-            return;
-        }
-        if connection.place.in_flight {
-            self.not_sent(NotSent::NoConnection);
-        } else if let Some(free) = self.held_back(now) {
-            connection.place.due = free;
-            connection.wake_at(free);
-            return;
-        } else {
-            self.begin(connection, due);
-        }
-        connection.place.due = due + Duration::from_nanos(every);
-        connection.wake_at(due + Duration::from_nanos(every));
-    }
-
-    /// Until when the ceiling holds back a heartbeat that would leave at `now`; none where it may leave,
-    /// by the tick that it takes. However often a server makes us reopen, ticks are no more.
-    fn held_back(&mut self, now: Instant) -> Option<Instant> {
-        let ceiling = self.ceiling.as_mut()?;
-        let free = ceiling.due();
-        if free <= now {
-            ceiling.take(now);
-        }
-        (free > now).then_some(free)
-    }
-
-    /// The first request of connection `index` of `count`, somewhere in the stagger or heartbeat. A
-    /// heartbeat takes its tick of the ceiling when it leaves.
-    fn first(&mut self, connection: &mut Connection<Self>, index: u64, count: u64) {
-        let spread = match self.share.load {
-            LoadKind::Closed => Some(self.share.stagger_nanos),
-            LoadKind::Hold => self.share.heartbeat_nanos,
-        };
-        let Some(spread) = spread else { return };
-        let offset = u128::from(spread) * u128::from(index) / u128::from(count.max(1));
-        let mut due = self.schedule.load() + Duration::from_nanos(offset as u64);
-        let closed = self.share.load == LoadKind::Closed;
-        if let Some(ceiling) = self.ceiling.as_mut().filter(|_| closed) {
-            due = ceiling.take(due);
-        }
-        connection.place.due = due;
-        connection.wake_at(due);
     }
 
     fn may_open(&self, now: Instant) -> bool {
@@ -335,21 +162,32 @@ impl Load {
     }
 
     fn wants_reopening(&self, now: Instant) -> bool {
-        let kept = self.share.load == LoadKind::Closed || self.share.reopen;
+        let kept = match self.share.load {
+            LoadShare::Closed { .. } | LoadShare::Open { .. } => true,
+            LoadShare::Hold { reopen, .. } => reopen,
+            LoadShare::Overload { .. } => false,
+        };
         kept && self.may_open(now)
+    }
+
+    /// Whether nothing is owed and nobody waits: no request is under way or due, and no attempt of a
+    /// schedule.
+    fn is_idle(&self, now: Instant) -> bool {
+        let attempting = self.attempts.is_some() && self.places.connecting() > 0;
+        self.account.in_flight() == 0 && !attempting && !self.owes(now) && !self.owes_attempt(now)
     }
 
     /// Whether this stage is over: what [`advance`] acts on.
     fn is_over(&self, now: Instant) -> bool {
-        let idle = self.in_flight == 0;
         let stage = match self.stage {
             Stage::Opening => self.places.all_settled() || now >= self.open_deadline(),
-            Stage::Loaded => self.requests_left == 0 && idle,
+            Stage::Loaded => self.requests_left == 0 && self.is_idle(now),
             Stage::Over => return false,
             Stage::Waiting | Stage::Opened => false,
         };
-        let drained = idle || now >= self.schedule.stop() + self.drain;
-        stage || (self.schedule.phase(now) == Phase::Drain && drained)
+        let draining = self.schedule.phase(now) == Phase::Drain;
+        let drained = || self.is_idle(now) || now >= self.schedule.stop() + self.drain;
+        stage || (draining && drained())
     }
 
     /// When this worker has something to do again of itself.
@@ -367,7 +205,8 @@ impl Load {
             Phase::Drain => self.schedule.stop() + self.drain,
             _ => self.places.next_due(),
         };
-        stage.min(drain).min(self.recorder.next_cut())
+        let schedules = self.next_release().min(self.next_attempt());
+        stage.min(drain).min(schedules).min(self.account.recorder.next_cut())
     }
 
     fn open_deadline(&self) -> Instant {
@@ -375,7 +214,8 @@ impl Load {
     }
 
     fn last_words(&self, now: Instant) -> Final {
-        let end = if self.share.requests.is_some() { self.last_answer } else { now };
+        let end = if self.share.requests.is_some() { self.account.last_end() } else { now };
+        let times = self.account.times();
         Final {
             cpu_micros: usage::cpu_micros(),
             cpu_open_micros: self.cost.open_cpu_micros,
@@ -385,6 +225,17 @@ impl Load {
             connections_open: self.cost.connections,
             reports_merged: self.child.outbox.merged(),
             measured_nanos: self.schedule.measured(end.min(self.schedule.stop())).as_nanos() as u64,
+            times: [times.response, times.sched_lag, times.blocked, times.service],
+        }
+    }
+
+    fn not_established(&mut self, opening: Opening, error: SocketError, now: Instant) {
+        let outcome = classify::of_attempt(error);
+        self.account.recorder.counters.connections_failed[outcome as usize] += 1;
+        let again = self.wants_reopening(now);
+        self.places.settled(opening, !again);
+        if again {
+            self.places.reopen_later(now, opening);
         }
     }
 }
@@ -397,38 +248,36 @@ fn open_places(context: &mut Context<Load>, now: Instant) {
             return;
         }
         let Some(opening) = load.places.open_next(now) else { return };
-        load.recorder.count(Counter::ConnectionsAttempted);
-        load.first_connect = load.first_connect.min(now);
-        let begun = Instant::now();
-        let place = Place::new(begun, opening);
-        let machine = (load.machines)();
-        let peer = load.share.peers[usize::from(opening.peer)].address;
-        let deadline = begun + Duration::from_nanos(load.share.connect_timeout_nanos);
-        let attempt = connect(context, peer, machine, place, deadline);
-        let load = &mut context.world.model;
-        load.recorder.counters.count_many(Counter::PortsSkipped, u64::from(attempt.skipped));
-        if let Err(error) = attempt.connection {
-            load.not_established(place, error, begun);
-        }
+        attempt(context, opening);
     }
 }
 
-impl Load {
-    fn not_established(&mut self, place: Place, error: SocketError, now: Instant) {
-        self.recorder.counters.connections_failed[classify::of_attempt(error) as usize] += 1;
-        let again = self.wants_reopening(now);
-        self.places.settled(place.opening, !again);
-        if again {
-            self.places.reopen_later(now, place.opening);
-        }
+/// Begins a connection attempt; returns when.
+pub(super) fn attempt(context: &mut Context<Load>, opening: Opening) -> Instant {
+    let begun = Instant::now();
+    let load = &mut context.world.model;
+    load.account.recorder.count(Counter::ConnectionsAttempted);
+    load.first_connect = load.first_connect.min(begun);
+    let place = Place::new(begun, opening);
+    let machine = (load.machines)();
+    let peer = load.share.peers[usize::from(opening.peer)].address;
+    let deadline = begun + Duration::from_nanos(load.share.connect_timeout_nanos);
+    let attempt = connect(context, peer, machine, place, deadline);
+    let load = &mut context.world.model;
+    let skipped = u64::from(attempt.skipped);
+    load.account.recorder.counters.count_many(Counter::PortsSkipped, skipped);
+    if let Err(error) = attempt.connection {
+        load.not_established(opening, error, begun);
     }
+    begun
 }
 
 /// Ends the interval if it is over, or its phase is.
 fn cut_interval(context: &mut Context<Load>, now: Instant) {
     let load = &context.world.model;
     let phase = load.schedule.phase(now);
-    if load.stage != Stage::Over && (phase != load.phase || now >= load.recorder.next_cut()) {
+    let due = now >= load.account.recorder.next_cut();
+    if load.stage != Stage::Over && (phase != load.phase || due) {
         cut(context, now);
         context.world.model.phase = phase;
     }
@@ -437,13 +286,14 @@ fn cut_interval(context: &mut Context<Load>, now: Instant) {
 fn cut(context: &mut Context<Load>, now: Instant) {
     let gauges = gauges(context);
     let load = &mut context.world.model;
-    let interval = load.recorder.cut(load.phase, gauges, now);
+    let interval = load.account.recorder.cut(load.phase, gauges, now);
     child::report_interval(context, interval, now);
 }
 
 /// The state, counted by looking at every connection: the ledger is checked against it.
 fn gauges(context: &Context<Load>) -> Gauges {
-    let mut gauges = Gauges::default();
+    let open = context.world.model.open.as_ref();
+    let mut gauges = Gauges { queued: open.map_or(0, Open::queued), ..Gauges::default() };
     for connection in connections(context) {
         if connection.established() {
             gauges.live += 1;
@@ -487,9 +337,15 @@ fn opened(context: &mut Context<Load>) {
     child::report(context, report);
 }
 
-/// Reports for the last time. The connections stay as they are until the supervisor has all finals.
+/// Accounts for what is not over and reports for the last time. The connections stay as they are
+/// until the supervisor has all finals.
 fn finish(context: &mut Context<Load>, now: Instant) {
     cut_interval(context, now);
+    let unfinished: Vec<Exchange> =
+        connections(context).map(|connection| connection.place.exchange).collect();
+    let load = &mut context.world.model;
+    load.give_up_backlog(now);
+    unfinished.iter().for_each(|exchange| load.account.unfinished(exchange, now));
     cut(context, now);
     let load = &mut context.world.model;
     load.stage = Stage::Over;
@@ -508,7 +364,11 @@ impl Model for Load {
         if now < load.start.min(load.schedule.stop()) {
             return ControlFlow::Continue(());
         }
-        load.recorder.record(Latency::LoopLag, lag);
+        load.account.recorder.record(Latency::LoopLag, lag);
+        if load.stage == Stage::Loaded {
+            open::release(context, now);
+            overload::begin_attempts(context, now);
+        }
         cut_interval(context, now);
         open_places(context, now);
         advance(context, now);
@@ -520,21 +380,16 @@ impl Model for Load {
     }
 
     fn connected(&mut self, connection: &mut Connection<Self>, now: Instant) {
-        self.recorder.count(Counter::ConnectionsEstablished);
+        self.account.recorder.count(Counter::ConnectionsEstablished);
         if connection.place.opening.again {
-            self.recorder.count(Counter::ConnectionsReopened);
+            self.account.recorder.count(Counter::ConnectionsReopened);
         }
-        self.recorder.record(Latency::Connect, now.nanos_since(connection.place.due));
+        let begun = connection.place.exchange.due;
+        self.account.recorder.record(Latency::Connect, now.nanos_since(begun));
         self.places.settled(connection.place.opening, true);
         self.last_established = now;
         if self.stage == Stage::Loaded {
-            match self.share.load {
-                LoadKind::Closed => self.next(connection, now),
-                LoadKind::Hold => {
-                    connection.place.due = now;
-                    self.heartbeat(connection, now);
-                }
-            }
+            self.first_of_late(connection, now);
         }
     }
 
@@ -549,39 +404,20 @@ impl Model for Load {
             return;
         }
         match event {
-            ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),
+            ClientEvent::Interim(_) => self.account.recorder.count(Counter::Interims),
             ClientEvent::Completed(answer) => self.completed(connection, answer, at),
-            ClientEvent::Failed(failure) => self.gave_up(connection, failure, input),
+            ClientEvent::Failed(failure) => self.gave_up(connection, failure, input, at),
         }
     }
 
-    fn woken(&mut self, connection: &mut Connection<Self>, now: Instant) {
-        let due = connection.place.due;
-        match self.share.load {
-            LoadKind::Hold => self.heartbeat(connection, now),
-            LoadKind::Closed if self.may_begin(now) => self.begin(connection, due),
-            LoadKind::Closed if self.requests_left > 0 && self.stage == Stage::Loaded => {
-                self.not_sent(NotSent::RunEnded);
-            }
-            LoadKind::Closed => {}
-        }
+    fn woken(&mut self, connection: &mut Connection<Self>, asked: Instant, now: Instant) {
+        self.turn_of(connection, asked, now);
     }
 
     fn expired(&mut self, connection: &mut Connection<Self>, now: Instant) {
-        if self.stage == Stage::Over {
-            return;
+        if self.stage != Stage::Over {
+            self.took_too_long(connection, now);
         }
-        if connection.place.in_flight {
-            let end = self.end_of_request(connection.place.sent);
-            let outcome = match connection.heard {
-                false => Outcome::TimeoutFirstByte,
-                true if now < end => Outcome::TimeoutIdle,
-                true => Outcome::TimeoutTotal,
-            };
-            self.recorder.counters.requests_failed[outcome as usize] += 1;
-            self.over(connection, end.min(now));
-        }
-        connection.close(Ending::Close);
     }
 
     fn ended(&mut self, connection: &mut Connection<Self>, end: End) {
@@ -589,9 +425,9 @@ impl Model for Load {
             return;
         }
         let now = Instant::now();
-        let mut place = connection.place;
+        let place = &mut connection.place;
         let (counter, outcome) = match end {
-            End::NotConnected(error) => return self.not_established(place, error, now),
+            End::NotConnected(error) => return self.not_established(place.opening, error, now),
             End::ByUs => (Counter::ConnectionsClosedByUs, Outcome::Reset),
             End::ByPeer => (Counter::ConnectionsClosedByPeer, Outcome::Truncated),
             End::Broken(error) => {
@@ -599,8 +435,11 @@ impl Model for Load {
                 (Counter::ConnectionsClosedByPeer, classify::of_broken(error, stale))
             }
         };
-        self.recorder.count(counter);
-        self.failed(&mut place, outcome);
+        self.account.recorder.count(counter);
+        self.account.failed(&mut place.exchange, outcome, now);
+        if let (true, Some(open)) = (place.resting, &mut self.open) {
+            open.lost_one();
+        }
         if !self.wants_reopening(now) {
             return;
         }
@@ -612,14 +451,14 @@ impl Model for Load {
     }
 
     fn read(&mut self, connection: &mut Connection<Self>, bytes: usize, at: Instant) {
-        self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
-        if self.minds_silence && connection.place.in_flight {
-            connection.deadline = self.answer_deadline(connection.place.sent, at);
+        self.account.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
+        if self.minds_silence && connection.place.exchange.in_flight {
+            connection.deadline = self.answer_deadline(connection.place.exchange.sent, at);
         }
     }
 
     fn wrote(&mut self, bytes: usize) {
-        self.recorder.counters.count_many(Counter::BytesWritten, bytes as u64);
+        self.account.recorder.counters.count_many(Counter::BytesWritten, bytes as u64);
     }
 }
 

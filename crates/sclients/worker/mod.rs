@@ -5,22 +5,29 @@
 //!                            ├─ Schedule: which phase it is
 //!                            ├─ Pacer: when the next tick of a rate is due
 //!                            ├─ Ceiling: what a consented rate lets out
+//!                            ├─ Account: every request from due to its one end
 //!                            └─ Recorder ─▶ outbox ─▶ report pipe
 //! ```
 //!
 //! It never talks to another worker, never waits for its reports to be read, and never prints.
 
+mod account;
 mod ceiling;
 mod classify;
 mod load;
+mod open;
+mod overload;
 mod pacer;
 mod places;
+mod requests;
 mod schedule;
 
 pub use load::Load;
 pub use pacer::Pacer;
 
 use crate::child::{self, Adopted, ChildError, attach};
+use crate::profile::{Arrivals, Profile, ProfileError};
+use crate::shares;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use protocols::http1::{Manner, Request, RequestError};
@@ -28,7 +35,7 @@ use protocols::{Client, echo, http1};
 use std::io;
 use std::rc::Rc;
 use tcpsocket::{SourceBlock, Sources};
-use wire::{Command, ProtocolKind, Report, WorkerShare};
+use wire::{Command, LoadShare, ProtocolKind, Report, WorkerShare};
 
 /// Why a worker cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +43,9 @@ pub enum WorkerError {
     /// Its request cannot be written.
     #[error("request: {0}")]
     Request(#[from] RequestError),
+    /// Its schedule cannot be.
+    #[error("schedule: {0}")]
+    Schedule(#[from] ProfileError),
     /// The loop cannot be made.
     #[error("event loop: {0}")]
     Loop(#[from] io::Error),
@@ -61,8 +71,9 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     }
     let sources = (!share.sources.is_empty()).then(|| sources(&share));
     let connections = share.connections as usize;
-    let machine = machines(&share)?;
-    let mut context = servicemodel::context(Load::new(*share, machine), sources, connections)?;
+    let (machine, due) = (machines(&share)?, due(&share)?);
+    let load = Load::new(*share, machine, due);
+    let mut context = servicemodel::context(load, sources, connections)?;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     context.world.model.settle();
     child::report(&mut context, Report::Ready { listening: None });
@@ -92,6 +103,17 @@ fn sources(share: &WorkerShare) -> Sources {
         })
         .collect();
     Sources::new(&blocks)
+}
+
+/// The schedule of a share, where it has one.
+fn due(share: &WorkerShare) -> Result<Option<(Profile, Arrivals)>, ProfileError> {
+    match &share.load {
+        LoadShare::Open { arrivals, .. } | LoadShare::Overload { arrivals } => {
+            let profile = shares::profile(&arrivals.rate)?;
+            Ok(Some((profile, shares::arrivals(arrivals.kind))))
+        }
+        LoadShare::Closed { .. } | LoadShare::Hold { .. } => Ok(None),
+    }
 }
 
 /// What makes the machine of a fresh connection.

@@ -30,6 +30,8 @@ pub struct Places {
     fresh: Vec<u32>,
     waiting: BinaryHeap<Reverse<(Instant, Opening)>>,
     connecting: u32,
+    /// Places there are.
+    count: u32,
     /// Places that have not held a connection yet, nor failed for good.
     unopened: u32,
     connecting_max: u32,
@@ -45,12 +47,34 @@ impl Places {
         Self {
             waiting: BinaryHeap::with_capacity(fresh.iter().sum::<u32>() as usize),
             connecting: 0,
+            count: fresh.iter().sum(),
             unopened: fresh.iter().sum(),
             fresh,
             connecting_max,
             pacer: None,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
         }
+    }
+
+    /// One more place, where there are fewer than `most`; it connects to the peers in turn.
+    pub fn grow(&mut self, most: u32) {
+        if self.count < most {
+            let peer = self.count as usize % self.fresh.len();
+            self.fresh[peer] += 1;
+            self.count += 1;
+            self.unopened += 1;
+        }
+    }
+
+    /// An attempt that no place asked for.
+    pub fn admit(&mut self) {
+        self.connecting += 1;
+        self.unopened += 1;
+    }
+
+    /// Attempts under way.
+    pub const fn connecting(&self) -> u32 {
+        self.connecting
     }
 
     /// Holds all attempts to `pacer`'s rate.

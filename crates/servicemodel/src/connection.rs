@@ -134,7 +134,7 @@ impl<L: Model> Connection<L> {
             return;
         }
         self.wake = Instant::FAR_FUTURE;
-        context.world.model.woken(self, now);
+        context.world.model.woken(self, wake, now);
         self.act(stream, context);
     }
 

@@ -63,9 +63,9 @@ pub trait Model: Sized + 'static {
         at: Instant,
     );
 
-    /// The instant that the model asked for with [`Connection::wake_at`] has come.
-    fn woken(&mut self, connection: &mut Connection<Self>, now: Instant) {
-        let _ = (connection, now);
+    /// The instant `asked` has come, which the model asked for with [`Connection::wake_at`].
+    fn woken(&mut self, connection: &mut Connection<Self>, asked: Instant, now: Instant) {
+        let _ = (connection, asked, now);
     }
 
     /// The connection's deadline has passed. It is cleared; a connection that is left as it is

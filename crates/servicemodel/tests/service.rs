@@ -116,7 +116,7 @@ impl Model for Caller {
         self.note(connection, Note::Event(event), at);
     }
 
-    fn woken(&mut self, connection: &mut Connection<Self>, now: Instant) {
+    fn woken(&mut self, connection: &mut Connection<Self>, _asked: Instant, now: Instant) {
         self.note(connection, Note::Woken, now);
     }
 

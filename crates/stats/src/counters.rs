@@ -36,6 +36,11 @@ named! {
         RequestsUnexpected = "unexpected_status",
         /// Requests due in measurement that were answered.
         RequestsMeasured = "measured",
+        /// Values among the latencies from due that are lower bounds: the request timed out, or was
+        /// not over at the end.
+        CensoredFromDue = "censored_from_due",
+        /// The same of those that were sent.
+        CensoredFromSend = "censored_from_send",
         /// Interim answers.
         Interims = "interim",
         /// Answers that were whole before their request was sent.

@@ -22,14 +22,23 @@ named! {
 named! {
     /// A distribution that is kept.
     Latency {
-        /// From the instant that a request was due to its answer; requests due in measurement.
+        /// From the instant that a request was due to its answer; requests due in measurement. What timed
+        /// out or was not over is there with the time it had taken so far, and counted as censored.
         FromDue = "from_due",
         /// From the instant that its first byte was handed to the kernel; the same requests.
         FromSend = "from_send",
         /// From connect() to established; the whole run.
         Connect = "connect",
-        /// From due to sent: our own lateness; requests due in measurement.
+        /// From due until it left, or until it waited for a connection: our own lateness; requests due
+        /// in measurement.
         SchedLag = "sched_lag",
+        /// The wait for a free connection; the same requests.
+        Blocked = "blocked",
+        /// From due to the failure of those that failed otherwise than by a timeout.
+        Failed = "failed",
+        /// Overload: from the instant that an attempt was due to its connect(); attempts due in
+        /// measurement.
+        AttemptLag = "attempt_lag",
         /// One turn of the loop, from the end of its wait to the next wait.
         LoopLag = "loop_lag",
     }
@@ -46,6 +55,8 @@ pub struct Gauges {
     pub in_flight: u64,
     /// Live connections that have had no answer yet.
     pub unserved: u64,
+    /// Requests that are due and wait for a connection.
+    pub queued: u64,
 }
 
 impl Gauges {
@@ -55,6 +66,7 @@ impl Gauges {
         self.pending += other.pending;
         self.in_flight += other.in_flight;
         self.unserved += other.unserved;
+        self.queued += other.queued;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The identities that hold at every snapshot, per worker and in total:
 //!
 //! ```text
-//! due         = sent + not_sent
+//! due         = sent + not_sent + queued
 //! sent        = completed + failed + in_flight (+ lost)
 //! attempted   = established + failed + pending (+ attempts lost)
 //! established = live + closed by us + closed by the server (+ lost)
@@ -44,9 +44,9 @@ pub fn check(counters: &Counters, state: &Gauges) -> Result<(), Imbalance> {
     let answered = of(Counter::RequestsCompleted) + counters.requests_failed();
     let established = of(Counter::ConnectionsEstablished);
     equal(
-        "due = sent + not_sent",
+        "due = sent + not_sent + queued",
         of(Counter::RequestsDue),
-        of(Counter::RequestsSent) + counters.not_sent(),
+        of(Counter::RequestsSent) + counters.not_sent() + state.queued,
     )?;
     equal(
         "sent = completed + failed + in_flight",
@@ -77,12 +77,12 @@ mod tests {
         counters.connections_failed[Outcome::ConnectRefused as usize] = 2;
         counters.count_many(Counter::ConnectionsClosedByUs, 1);
         counters.count_many(Counter::ConnectionsClosedByPeer, 2);
-        counters.count_many(Counter::RequestsDue, 9);
+        counters.count_many(Counter::RequestsDue, 12);
         counters.not_sent[NotSent::RunEnded as usize] = 1;
         counters.count_many(Counter::RequestsSent, 8);
         counters.count_many(Counter::RequestsCompleted, 5);
         counters.requests_failed[Outcome::Reset as usize] = 1;
-        (counters, Gauges { live: 4, pending: 1, in_flight: 2, unserved: 0 })
+        (counters, Gauges { live: 4, pending: 1, in_flight: 2, unserved: 0, queued: 3 })
     }
 
     #[test]
@@ -109,6 +109,9 @@ mod tests {
         }
         let (counters, mut gauges) = balanced();
         gauges.in_flight += 1;
+        assert!(check(&counters, &gauges).is_err());
+        let (counters, mut gauges) = balanced();
+        gauges.queued += 1;
         assert!(check(&counters, &gauges).is_err());
     }
 }

@@ -37,13 +37,55 @@ impl Message for Command {
     const BYTES_MAX: u32 = BODY_BYTES_MAX as u32;
 }
 
-/// Which load model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum LoadKind {
+/// Who acts next.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LoadShare {
     /// Each connection sends when its answer has come and its think time is over.
-    Closed,
+    Closed {
+        /// Pause after an answer.
+        think_nanos: u64,
+        /// First sends are spread over this time.
+        stagger_nanos: u64,
+    },
     /// Connections are opened and kept.
-    Hold,
+    Hold {
+        /// A request on each connection so often.
+        heartbeat_nanos: Option<u64>,
+        /// Whether a connection that ends is opened again.
+        reopen: bool,
+    },
+    /// The schedule: any free connection sends what is due.
+    Open {
+        /// When requests are due.
+        arrivals: ArrivalsShare,
+        /// What becomes of a request that finds no connection free.
+        on_busy: BusyKind,
+    },
+    /// The schedule of attempts; each that is accepted makes its requests and closes.
+    Overload {
+        /// When attempts are due. They are given up after `connect_timeout_nanos`.
+        arrivals: ArrivalsShare,
+    },
+}
+
+/// A schedule of all workers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ArrivalsShare {
+    /// Rates in order; the last one holds on.
+    pub rate: Vec<RateSegment>,
+    /// How arrivals lie about them.
+    pub kind: ArrivalsKind,
+}
+
+/// What becomes of a request that finds no connection free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum BusyKind {
+    /// It waits for one.
+    Queue,
+    /// It is not sent.
+    Drop,
+    /// It waits, and another connection is opened, up to so many in this worker.
+    Grow(u32),
 }
 
 /// So many in so many seconds.
@@ -120,7 +162,7 @@ pub struct WorkerShare {
     /// Places: connections to keep open.
     pub connections: u32,
     /// The load model.
-    pub load: LoadKind,
+    pub load: LoadShare,
     /// Where to connect: the places in order, so many to each.
     pub peers: Vec<PeerShare>,
     /// Where from; empty leaves the choice to the kernel.
@@ -147,14 +189,10 @@ pub struct WorkerShare {
     pub requests: Option<u64>,
     /// Requests per second of all workers that must not be exceeded.
     pub request_rate_ceiling: Option<u64>,
-    /// Pause after an answer.
-    pub think_nanos: u64,
-    /// Hold: a request on each connection so often.
-    pub heartbeat_nanos: Option<u64>,
-    /// Hold: whether a connection that ends is opened again.
-    pub reopen: bool,
-    /// First sends are spread over this time.
-    pub stagger_nanos: u64,
+    /// A connection is closed after so many answers; none keeps it.
+    pub requests_per_connection: Option<u32>,
+    /// Closes with RST then, which leaves nothing in TIME_WAIT.
+    pub reset_close: bool,
     /// From send to last byte.
     pub timeout_nanos: u64,
     /// From send to the answer's first byte; none leaves it to the timeout.

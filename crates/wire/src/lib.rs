@@ -16,8 +16,8 @@ mod report;
 
 pub use codec::WireError;
 pub use command::{
-    ArrivalsKind, ChopKind, Command, HostileShare, LoadKind, PeerShare, ProtocolKind, RateSegment,
-    RateValue, SourceRange, TargetShare, WorkerShare,
+    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, Command, HostileShare, LoadShare, PeerShare,
+    ProtocolKind, RateSegment, RateValue, SourceRange, TargetShare, WorkerShare,
 };
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
 pub use report::{Final, IntervalRecord, Report};

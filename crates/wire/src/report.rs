@@ -56,6 +56,9 @@ pub struct Final {
     pub reports_merged: u64,
     /// From measurement's first instant to its last, in nanoseconds; 0 if it never began.
     pub measured_nanos: u64,
+    /// Response, scheduling lag, wait for a connection and service, summed over the requests due in
+    /// measurement, in nanoseconds.
+    pub times: [u128; 4],
 }
 
 /// [`Interval`] as it travels.
@@ -70,7 +73,7 @@ pub struct IntervalRecord {
     requests_failed: Vec<u64>,
     not_sent: Vec<u64>,
     statuses: Vec<(u16, u64)>,
-    gauges: [u64; 4],
+    gauges: [u64; 5],
     histograms: Vec<HistogramRecord>,
     samples: Vec<SampleRecord>,
     /// Class and count of what is not among the samples.
@@ -125,7 +128,7 @@ impl IntervalRecord {
     pub fn new(interval: &Interval, ended_nanos: u64) -> Self {
         let Counters { plain, connections_failed, requests_failed, not_sent, .. } =
             &interval.counters;
-        let Gauges { live, pending, in_flight, unserved } = interval.gauges;
+        let Gauges { live, pending, in_flight, unserved, queued } = interval.gauges;
         Self {
             index: interval.index,
             ended_nanos,
@@ -135,7 +138,7 @@ impl IntervalRecord {
             requests_failed: requests_failed.to_vec(),
             not_sent: not_sent.to_vec(),
             statuses: interval.counters.statuses().collect(),
-            gauges: [live, pending, in_flight, unserved],
+            gauges: [live, pending, in_flight, unserved, queued],
             histograms: interval.histograms.iter().map(HistogramRecord::new).collect(),
             samples: interval.samples.kept().map(SampleRecord::new).collect(),
             samples_others: interval
@@ -158,13 +161,13 @@ impl IntervalRecord {
         }
         let histograms: Result<Vec<Histogram>, WireError> =
             self.histograms.iter().map(HistogramRecord::histogram).collect();
-        let [live, pending, in_flight, unserved] = row(&self.gauges)?;
+        let [live, pending, in_flight, unserved, queued] = row(&self.gauges)?;
         Ok(Interval {
             index: self.index,
             phase,
             counters: self.counters()?,
             histograms: histograms?,
-            gauges: Gauges { live, pending, in_flight, unserved },
+            gauges: Gauges { live, pending, in_flight, unserved, queued },
             samples: self.samples()?,
         })
     }
@@ -236,7 +239,8 @@ mod tests {
         assert!(statuses(vec![(200, COUNT_MAX), (201, COUNT_MAX)]));
         assert!(!statuses(vec![(200, COUNT_MAX); 1 << 17]));
         assert!(!statuses(vec![(201, 1), (200, 1)]));
-        let live = |live| IntervalRecord { gauges: [live, 0, 0, 0], ..record() }.interval().is_ok();
+        let live =
+            |live| IntervalRecord { gauges: [live, 0, 0, 0, 0], ..record() }.interval().is_ok();
         assert!(live(COUNT_MAX) && !live(u64::MAX));
     }
 
