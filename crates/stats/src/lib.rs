@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod counters;
 mod histogram;
 mod interval;
@@ -13,6 +14,7 @@ mod outcome;
 mod samples;
 mod untrusted;
 
+pub use arrivals::Arrivals;
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
