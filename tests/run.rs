@@ -231,6 +231,7 @@ fn a_stall_without_end_leaves_requests_in_flight_and_ends_with_the_run() {
     report.assert_equals_target();
     assert_eq!(report.count("requests.in_flight"), 10);
     assert_eq!(report.count("requests.censored"), 10);
+    assert_eq!(report.count("target.arrivals.0.count"), report.count("requests.sent"));
 }
 
 #[test]
@@ -240,6 +241,31 @@ fn who_connects_in_a_stall_is_accepted_after_it() {
     report.assert_ledger();
     assert_eq!(report.at("requests.failed")["timeout.first_byte"], 10);
     report.assert_equals_target();
+}
+
+#[test]
+fn the_target_tells_how_evenly_requests_came() {
+    let report = report("--conns 1 --think 20ms --duration 1s");
+    let arrivals = report.list("target.arrivals");
+    assert_eq!(arrivals.len(), 1);
+    assert_eq!(arrivals[0]["count"], report.count("requests.sent"));
+    let number = |key: &str| arrivals[0][key].as_f64().unwrap();
+    assert!((20e3..40e3).contains(&number("gap_mean_us")), "{arrivals:#?}");
+    assert!(number("gap_cv") < 0.9, "{arrivals:#?}");
+    assert_eq!(arrivals[0]["max_in_1ms"], 1);
+    let echo = "--format json --target-protocol echo --conns 5 --requests 500";
+    let echoed = sclients(echo).run().expect(0).json();
+    assert_eq!(echoed.count("target.arrivals.0.count"), 500);
+}
+
+#[test]
+fn each_process_of_a_target_tells_its_own_arrivals() {
+    let server = Server::start("--procs 2");
+    let report = report(&format!("--conns 50 --requests 1000 {}", server.url()));
+    let seen = server.stop();
+    let arrivals = seen.list("target.arrivals");
+    let counts = arrivals.iter().map(|process| process["count"].as_u64().unwrap());
+    assert_eq!((arrivals.len(), counts.sum::<u64>()), (2, report.count("requests.sent")));
 }
 
 #[test]

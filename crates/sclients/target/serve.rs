@@ -9,13 +9,13 @@ use protocols::hostile::{Hostility, Wish};
 use protocols::{Server, ServerEvent, ServerMachine};
 use servicemodel::{Connection, Context, End, Ending, Model};
 use servicemodel::{catch_up, connections, with_connection};
-use stats::{Counter, Gauges, Outcome, Phase};
+use stats::{Arrivals, Counter, Gauges, Outcome, Phase};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 use tcpsocket::SocketError;
-use wire::{Command, Final, Report, TargetShare};
+use wire::{ArrivalsRecord, Command, Final, Report, TargetShare};
 
 /// Answers released in one turn; then what is ready is dispatched first.
 const ANSWERS_PER_TURN: usize = 1024;
@@ -36,6 +36,8 @@ pub struct Serve {
     message_bytes: u64,
     service: Option<Service>,
     stalls: Stalls,
+    /// How the requests came.
+    arrivals: Arrivals,
     /// What hostile connections share, and how many cases they had played at the last report.
     hostility: Option<(Rc<Hostility>, u64)>,
     /// Answers that are not due yet; due instants only grow.
@@ -62,6 +64,7 @@ impl Serve {
             message_bytes: share.message_bytes,
             service,
             stalls: Stalls::new(&share.stalls),
+            arrivals: Arrivals::default(),
             hostility: hostility.map(|hostility| (hostility, 0)),
             later: VecDeque::new(),
             last_read: Instant::default(),
@@ -73,6 +76,7 @@ impl Serve {
     /// Requests were read whole at `at`. What a worker calls sent is seen here, so both ledgers read
     /// alike.
     fn seen(&mut self, requests: u64, at: Instant) {
+        self.arrivals.note(at.as_nanos(), requests);
         if requests > 0 {
             self.stalls.begin(at);
         }
@@ -173,6 +177,8 @@ fn finish(context: &mut Context<Serve>, now: Instant) {
         rss_peak_bytes: usage::rss_peak_bytes(),
         ..Final::default()
     };
+    let arrivals = ArrivalsRecord::new(&context.world.model.arrivals);
+    child::report(context, Report::Arrivals(arrivals));
     child::report(context, Report::Final(words));
 }
 

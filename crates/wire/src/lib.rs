@@ -20,4 +20,4 @@ pub use command::{
     TargetShare, WorkerShare,
 };
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
-pub use report::{Final, IntervalRecord, Report};
+pub use report::{ArrivalsRecord, Final, IntervalRecord, Report};
