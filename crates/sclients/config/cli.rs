@@ -295,7 +295,7 @@ pub struct EmbeddedOptions {
     #[arg(long, value_name = "T[,exp]", value_parser = quantity::service)]
     pub target_service: Option<Service>,
     /// Each process stops reading, accepting and answering AT after its first request, for FOR (end:
-    /// to the end)
+    /// to the run's end)
     #[arg(long, value_name = "AT:FOR,…", value_delimiter = ',', value_parser = quantity::stall)]
     pub target_stall: Vec<Stall>,
     /// Where it listens; port 0 is any [default: 127.0.0.1:0]

@@ -34,8 +34,11 @@ pub enum ConfigError {
         needs: &'static str,
     },
     /// A stall that begins before another is over.
-    #[error("{option}: the stall at {} begins before the one at {} is over; part them",
-        humantime::format_duration(*.second), humantime::format_duration(*.first))]
+    #[error(
+        "{option}: the stall at {} begins before the one at {} is over; part them",
+        humantime::format_duration(*.second),
+        humantime::format_duration(*.first)
+    )]
     Overlap {
         /// The option.
         option: &'static str,
