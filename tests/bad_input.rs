@@ -62,6 +62,24 @@ fn what_cannot_be_meant_is_one_line_that_names_the_value() {
 }
 
 #[test]
+fn a_stall_that_cannot_be_meant_is_one_line() {
+    let table: [(&str, &[&str]); 9] = [
+        ("--target-stall 2s", &["--target-stall", "2s", "AT:FOR"]),
+        ("--target-stall :", &["--target-stall", "not a duration"]),
+        ("--target-stall=-1s:2s", &["-1s"]),
+        ("--target-stall -1s:2s", &["-1"]),
+        ("--target-stall 1s:0s", &["too short"]),
+        ("--target-stall 1s:1s http://127.0.0.1:9/", &["--target-stall", "TARGET"]),
+        ("serve --stall 1s:2s,2s:1s", &["--stall", "1s", "2s", "over"]),
+        ("serve --stall 1s:end --stall 9s:1s", &["--stall", "over"]),
+        ("serve --stall 1s:1s --hostile mute", &["--stall", "--hostile"]),
+    ];
+    for (words, parts) in table {
+        assert_refused(sclients(words), USAGE, parts);
+    }
+}
+
+#[test]
 fn a_value_with_control_bytes_stays_one_line() {
     assert_refused(sclients("").arg("http://a\nb\x1b[31m/"), USAGE, &["TARGET"]);
     assert_refused(sclients("--conns").arg("1\r\n2"), USAGE, &["--conns"]);

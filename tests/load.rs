@@ -111,10 +111,12 @@ fn what_waits_at_the_end_is_censored_with_its_age() {
 #[test]
 fn a_timeout_is_a_lower_bound_of_its_latency() {
     let report = report(4, "--conns 3 --requests 3 --timeout 300ms --target-delay 10s");
-    assert_eq!(
-        report.count("requests.failed.timeout.first_byte".replace("failed.", "failed/").as_str()),
-        3
-    );
+    assert_eq!(report.sum("requests.failed"), 3);
+    for latency in ["from_due", "from_send"] {
+        let at = |key: &str| report.number(&format!("latency_us.{latency}.{key}"));
+        assert_eq!((at("count"), at("censored"), at("lower_bound_from")), (3.0, 3.0, 0.0));
+        assert!(at("p50") >= 299_000.0, "{}", at("p50"));
+    }
 }
 
 #[test]

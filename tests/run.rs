@@ -199,6 +199,78 @@ fn a_service_time_is_the_targets_capacity() {
 }
 
 #[test]
+fn a_stall_is_as_long_as_asked_and_loses_nothing() {
+    let report = report("--conns 20 --duration 1500ms --target-stall 300ms:500ms");
+    report.assert_equals_target();
+    let max = report.number("latency_us.from_send.max");
+    assert!(max >= 495_000.0, "{max} us");
+    assert_eq!(report.count("requests.completed"), report.count("requests.sent"));
+    assert_eq!(report.count("connections.reopened"), 0);
+    let p50 = report.number("latency_us.from_send.p50");
+    assert!(p50 < 400_000.0, "it goes on before and after: {p50} us");
+}
+
+#[test]
+fn stalls_repeat_and_a_serving_target_keeps_its_capacity() {
+    let words = "--target-stall 700ms:300ms,200ms:300ms --target-service 10ms";
+    let report = report(&format!("--conns 4 --duration 1500ms {words}"));
+    report.assert_equals_target();
+    // 10 ms each, in all but 600 ms; those in flight at the end are drained.
+    let completed = report.count("requests.completed");
+    assert!(completed <= 90 + 4, "{completed} answers");
+    assert!(report.number("latency_us.from_send.max") >= 300_000.0);
+}
+
+#[test]
+fn a_stall_without_end_leaves_requests_in_flight_and_ends_with_the_run() {
+    let words = "--conns 10 --duration 600ms --drain 200ms --target-stall 200ms:end";
+    let done = sclients("--format json").words(words).run().expect(0);
+    assert!(done.waited.as_secs() < 10, "{:?}", done.waited);
+    let report = done.json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    assert_eq!(report.count("requests.in_flight"), 10);
+    assert_eq!(report.count("requests.censored"), 10);
+    assert_eq!(report.count("target.arrivals.0.count"), report.count("requests.sent"));
+}
+
+#[test]
+fn who_connects_in_a_stall_is_accepted_after_it() {
+    let words = "--conns 10 --duration 1s --timeout 300ms --target-stall 200ms:500ms";
+    let report = sclients("--format json").words(words).run().expect(0).json();
+    report.assert_ledger();
+    assert_eq!(report.at("requests.failed")["timeout.first_byte"], 10);
+    report.assert_equals_target();
+}
+
+#[test]
+fn the_target_tells_how_evenly_requests_came() {
+    let report = report("--conns 1 --think 20ms --duration 1s");
+    let arrivals = report.list("target.arrivals");
+    assert_eq!(arrivals.len(), 1);
+    assert_eq!(arrivals[0]["count"], report.count("requests.sent"));
+    let number = |key: &str| arrivals[0][key].as_f64().unwrap();
+    assert!(number("gap_mean_us") >= 20e3 && number("gap_cv") >= 0.0, "{arrivals:#?}");
+    assert_eq!(arrivals[0]["max_in_1ms"], 1);
+    let stalled = self::report("--conns 20 --duration 1s --target-stall 200ms:400ms");
+    assert!(stalled.number("target.arrivals.0.gap_cv") > 3.0);
+    assert!(stalled.count("target.arrivals.0.max_in_1ms") > 1);
+    let echo = "--format json --target-protocol echo --conns 5 --requests 500";
+    let echoed = sclients(echo).run().expect(0).json();
+    assert_eq!(echoed.count("target.arrivals.0.count"), 500);
+}
+
+#[test]
+fn each_process_of_a_target_tells_its_own_arrivals() {
+    let server = Server::start("--procs 2");
+    let report = report(&format!("--conns 50 --requests 1000 {}", server.url()));
+    let seen = server.stop();
+    let arrivals = seen.list("target.arrivals");
+    let counts = arrivals.iter().map(|process| process["count"].as_u64().unwrap());
+    assert_eq!((arrivals.len(), counts.sum::<u64>()), (2, report.count("requests.sent")));
+}
+
+#[test]
 fn a_target_apart_saw_the_same() {
     let server = Server::start("--procs 2 --body-bytes 1KiB");
     let report = report(&format!("--procs 2 --conns 50 --duration 1s {}", server.url()));

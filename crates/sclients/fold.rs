@@ -5,7 +5,7 @@
 
 use dispatch::Instant;
 use stats::ledger::{self, Imbalance};
-use stats::{Counter, Counters, Gauges, Histogram, Interval, Latency, Phase, Samples};
+use stats::{Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Phase, Samples};
 use std::collections::BTreeMap;
 use wire::Final;
 
@@ -31,6 +31,8 @@ pub struct Part {
     pub gauges: Gauges,
     /// When its last report's interval ended.
     pub ended: Instant,
+    /// How the requests came, at a target that told.
+    pub arrivals: Option<Gaps>,
     /// Its last words.
     pub last_words: Option<Final>,
 }
@@ -81,6 +83,11 @@ impl Fold {
         balance
     }
 
+    /// Takes how the requests came at `who`, a target.
+    pub fn take_arrivals(&mut self, who: Who, arrivals: Gaps) {
+        self.parts.entry(who).or_default().arrivals = Some(arrivals);
+    }
+
     /// Takes a child's last words.
     pub fn take_last_words(&mut self, who: Who, words: Final) {
         self.parts.entry(who).or_default().last_words = Some(words);
@@ -108,6 +115,14 @@ impl Fold {
     /// The targets' parts.
     pub fn targets(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|(who, _)| matches!(who, Who::Target(_))).map(|(_, part)| part)
+    }
+
+    /// How the requests came, by the slot of each target process that told.
+    pub fn arrivals(&self) -> impl Iterator<Item = (u32, &Gaps)> {
+        self.parts.iter().filter_map(|(who, part)| match who {
+            Who::Target(slot) => Some((*slot, part.arrivals.as_ref()?)),
+            Who::Worker(..) => None,
+        })
     }
 
     /// Counters of all workers.

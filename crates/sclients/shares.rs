@@ -1,6 +1,6 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child; and a rate profile back again.
 
-use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig};
+use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig, Stall};
 use crate::consent::Authorization;
 use crate::plan::{Plan, share_of};
 use crate::profile::{Arrivals, Profile, ProfileError, Rate, Segment};
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{
     ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, HostileShare, LoadShare, PeerShare,
-    ProtocolKind, RateSegment, RateValue, SourceRange, TargetShare, WorkerShare,
+    ProtocolKind, RateSegment, RateValue, SourceRange, StallShare, TargetShare, WorkerShare,
 };
 
 /// The part of worker `slot`.
@@ -122,12 +122,17 @@ fn target(embedded: &Embedded, listen: SocketAddr, slot: u32) -> TargetShare {
         hostile: embedded.hostile.as_ref().map(hostile),
         service_nanos: embedded.service.map_or(0, |service| nanos(service.mean)),
         service_exponential: embedded.service.is_some_and(|service| service.exponential),
+        stalls: embedded.stalls.iter().map(stall).collect(),
         seed: 0,
         message_bytes: 0,
         connections: 0,
         interval_nanos: 0,
         cpu: None,
     }
+}
+
+fn stall(stall: &Stall) -> StallShare {
+    StallShare { after_nanos: nanos(stall.after), length_nanos: stall.length.map(nanos) }
 }
 
 fn hostile(hostile: &Hostile) -> HostileShare {

@@ -1,7 +1,8 @@
 //! Frames and messages of the pipes.
 
 use wire::{
-    Command, Decoder, FRAME_HEADER_BYTES, IntervalRecord, Message, Report, WireError, frame,
+    Command, Decoder, FRAME_HEADER_BYTES, GapsRecord, IntervalRecord, Message, Report, WireError,
+    frame,
 };
 
 /// What the first byte chooses, by its two lowest bits.
@@ -11,7 +12,7 @@ const AS_COMMAND: u8 = 3;
 /// The first byte says what the rest is: the body of a report (1), of a command (3), or else frames.
 ///
 /// Laws: byte by byte equals whole; what is refused stays refused; what is decoded encodes to the same bytes; an
-/// interval that is believed survives another journey.
+/// interval that is believed survives another journey, arrivals have figures.
 ///
 /// # Panics
 /// Where a law is broken.
@@ -39,8 +40,10 @@ fn framed<M: Message>(body: &[u8]) -> Vec<u8> {
 
 fn reports(data: &[u8]) {
     for report in checked::<Report>(data) {
-        if let Report::Interval(record) = report {
-            journey(&record);
+        match report {
+            Report::Interval(record) => journey(&record),
+            Report::Gaps(record) => figures(&record),
+            _ => {}
         }
     }
 }
@@ -58,6 +61,16 @@ fn journey(record: &IntervalRecord) {
     for (back, histogram) in back.histograms.iter().zip(&interval.histograms) {
         assert_eq!((back.count(), back.overflow()), (histogram.count(), histogram.overflow()));
     }
+}
+
+/// What is believed gives figures that can be printed.
+fn figures(record: &GapsRecord) {
+    let Ok(arrivals) = record.arrivals() else {
+        return;
+    };
+    assert_eq!(GapsRecord::new(&arrivals), *record);
+    let figures = [arrivals.gap_mean_nanos(), arrivals.gap_cv()];
+    assert!(figures.iter().flatten().all(|figure| figure.is_finite()));
 }
 
 /// The messages of a stream that may break off, under the laws of the decoder.

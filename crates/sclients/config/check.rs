@@ -7,7 +7,7 @@ use super::cli::{
 use super::error::ConfigError;
 use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
-use super::{Config, Embedded, Load, OnBusy, Protocol, ServeConfig, authorization, regular};
+use super::{Config, Embedded, Load, OnBusy, Protocol, ServeConfig, Stall, authorization, regular};
 use crate::profile::Profile;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -126,6 +126,7 @@ pub fn serve(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
     if options.case_per_port && options.procs > 1 {
         return Err(ConfigError::Conflict { option: "--procs", with: "--case-per-port" });
     }
+    let stalls = stalls(["--stall", "--hostile"], options.stall, hostile.is_some())?;
     let procs = if options.case_per_port { cases as u32 } else { options.procs };
     Ok(ServeConfig {
         embedded: Embedded {
@@ -135,6 +136,7 @@ pub fn serve(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
             body_bytes: options.body_bytes,
             delay: options.delay,
             service: options.service,
+            stalls,
             hostile,
         },
         conns: options.conns,
@@ -161,6 +163,7 @@ fn check_embedded(options: &RunOptions, protocol: Protocol) -> Result<(), Config
         ("--target-body-bytes", embedded.target_body_bytes.is_some()),
         ("--target-delay", embedded.target_delay.is_some()),
         ("--target-service", embedded.target_service.is_some()),
+        ("--target-stall", !embedded.target_stall.is_empty()),
         ("--target-listen", embedded.target_listen.is_some()),
         ("--target-protocol", embedded.target_protocol.is_some()),
         ("--target-hostile", !embedded.target_hostile.is_empty()),
@@ -355,6 +358,8 @@ fn embedded_target(options: &EmbeddedOptions, protocol: Protocol) -> Result<Embe
         protocol,
         case_per_port: false,
     })?;
+    let names = ["--target-stall", "--target-hostile"];
+    let stalls = stalls(names, options.target_stall.clone(), hostile.is_some())?;
     Ok(Embedded {
         procs: options.target_procs,
         listen,
@@ -362,8 +367,31 @@ fn embedded_target(options: &EmbeddedOptions, protocol: Protocol) -> Result<Embe
         body_bytes: options.target_body_bytes.unwrap_or(SMALL_BYTES),
         delay: options.target_delay.unwrap_or_default(),
         service: options.target_service,
+        stalls,
         hostile,
     })
+}
+
+/// The stalls in order. A target that breaks the protocol keeps its own time, so it has none.
+fn stalls(
+    [option, with]: [&'static str; 2],
+    mut stalls: Vec<Stall>,
+    hostile: bool,
+) -> Result<Vec<Stall>, ConfigError> {
+    if hostile && !stalls.is_empty() {
+        return Err(ConfigError::Conflict { option, with });
+    }
+    stalls.sort_by_key(|stall| stall.after);
+    let overlap = |pair: &&[Stall]| {
+        let over = pair[0].length.map(|length| pair[0].after + length);
+        over.is_none_or(|over| over > pair[1].after)
+    };
+    match stalls.windows(2).find(overlap) {
+        Some([first, second]) => {
+            Err(ConfigError::Overlap { option, first: first.after, second: second.after })
+        }
+        _ => Ok(stalls),
+    }
 }
 
 fn sources(given: Vec<Source>) -> Result<Vec<IpAddr>, ConfigError> {
@@ -560,5 +588,28 @@ mod tests {
         assert_eq!(message.message_bytes, 1_024);
         let held = config(&[&hold[..], &["--heartbeat", "1s", "--no-reopen"]].concat()).unwrap();
         assert_eq!((held.heartbeat, held.reopen), (Some(Duration::from_secs(1)), false));
+    }
+
+    #[test]
+    fn stalls_come_in_order_and_never_overlap() {
+        let stalls = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            config(&words).map(|config| config.embedded.stalls)
+        };
+        let given = stalls("--target-stall 8s:2s,1s:7s --target-stall 20s:end").unwrap();
+        let after: Vec<u64> = given.iter().map(|stall| stall.after.as_secs()).collect();
+        assert_eq!((after, given[2].length), (vec![1, 8, 20], None));
+        for words in ["1s:2s,2s:1s", "2s:end,3s:1s", "1s:1s,1s:1s"] {
+            let mistake = stalls(&format!("--target-stall {words}")).unwrap_err();
+            assert!(mistake.starts_with("--target-stall: the stall at "), "{mistake}");
+        }
+        assert_eq!(
+            stalls("--target-stall 1s:1s --target-hostile mute").unwrap_err(),
+            "--target-stall cannot be used with --target-hostile; leave one of them out"
+        );
+        assert_eq!(
+            stalls("--target-stall 1s:1s http://[::1]/").unwrap_err(),
+            "--target-stall cannot be used with a TARGET; leave one of them out"
+        );
     }
 }

@@ -6,7 +6,7 @@
 use super::hostile::{self, Asked};
 use super::list::{self, CPUS_MAX, Source};
 use super::quantity::{self, QuantityError, count, duration, pause, size, span};
-use super::{Color, Format, Protocol, Resolve, Service, Target, rate, target};
+use super::{Color, Format, Protocol, Resolve, Service, Stall, Target, rate, target};
 use crate::profile::{Arrivals, Profile};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -320,6 +320,10 @@ pub struct EmbeddedOptions {
     /// One answer at a time per process, each taking so long
     #[arg(long, value_name = "T[,exp]", value_parser = quantity::service)]
     pub target_service: Option<Service>,
+    /// Each process stops reading, accepting and answering AT after its first request, for FOR (end:
+    /// to the run's end)
+    #[arg(long, value_name = "AT:FOR,…", value_delimiter = ',', value_parser = quantity::stall)]
+    pub target_stall: Vec<Stall>,
     /// Where it listens; port 0 is any [default: 127.0.0.1:0]
     #[arg(long, value_name = "ADDR:PORT", value_parser = list::listen)]
     pub target_listen: Option<SocketAddr>,
@@ -379,6 +383,10 @@ pub struct ServeOptions {
     /// One answer at a time per process, each taking so long
     #[arg(long, value_name = "T[,exp]", value_parser = quantity::service)]
     pub service: Option<Service>,
+    /// Each process stops reading, accepting and answering AT after its first request, for FOR (end:
+    /// until a signal)
+    #[arg(long, value_name = "AT:FOR,…", value_delimiter = ',', value_parser = quantity::stall)]
+    pub stall: Vec<Stall>,
     /// Connections that each process should expect
     #[arg(long, value_name = "N", default_value = "19000", value_parser = count::<u32>(1, CONNS_MAX))]
     pub conns: u32,

@@ -4,6 +4,7 @@ use super::authorization::AuthorizationError;
 use super::file::FileError;
 use super::quoted::quoted;
 use super::regular::ReadError;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why there is nothing to do. All but [`ConfigError::Display`] are one line for standard error and
@@ -63,6 +64,20 @@ pub enum ConfigError {
         most: u32,
         /// Connections to begin with.
         conns: u32,
+    },
+    /// A stall that begins before another is over.
+    #[error(
+        "{option}: the stall at {} begins before the one at {} is over; part them",
+        humantime::format_duration(*.second),
+        humantime::format_duration(*.first)
+    )]
+    Overlap {
+        /// The option.
+        option: &'static str,
+        /// When the earlier one begins.
+        first: Duration,
+        /// When the later one begins.
+        second: Duration,
     },
     /// A request body over its bound.
     #[error("--data holds {bytes} bytes; give at most {bytes_max}")]

@@ -262,6 +262,8 @@ pub struct Embedded {
     pub delay: Duration,
     /// One answer at a time, each taking so long.
     pub service: Option<Service>,
+    /// When it stops, soonest first; none overlap.
+    pub stalls: Vec<Stall>,
     /// How it misbehaves; none behaves.
     pub hostile: Option<Hostile>,
 }
@@ -273,6 +275,15 @@ pub struct Service {
     pub mean: Duration,
     /// Drawn from an exponential distribution.
     pub exponential: bool,
+}
+
+/// `--stall AT:FOR`: nothing is read, accepted or sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// From the first request that a process reads to its begin.
+    pub after: Duration,
+    /// How long; none is to the end of the run.
+    pub length: Option<Duration>,
 }
 
 /// What standard output gets.

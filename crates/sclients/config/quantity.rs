@@ -1,7 +1,7 @@
 //! Numbers, durations and sizes: one parser each, for options and files alike.
 
-use super::Service;
 use super::quoted::{quoted, shown};
+use super::{Service, Stall};
 use bytesize::ByteSize;
 use std::time::Duration;
 use thiserror::Error;
@@ -69,6 +69,9 @@ pub enum QuantityError {
     /// A word other than `exp` after a service time.
     #[error("{} is not a service time; write 2ms or 2ms,exp", quoted(.0))]
     NotAService(String),
+    /// No two durations, parted by a colon.
+    #[error("{} is not a stall; write AT:FOR as in 8s:2s, or 8s:end", quoted(.0))]
+    NotAStall(String),
 }
 
 fn least(min: Duration) -> String {
@@ -181,6 +184,14 @@ pub fn service(text: &str) -> Result<Service, QuantityError> {
         return Err(QuantityError::NotAService(text.into()));
     }
     Ok(Service { mean: span(time)?, exponential: word.is_some() })
+}
+
+/// Reads `AT:FOR`, where FOR may be `end`.
+pub fn stall(text: &str) -> Result<Stall, QuantityError> {
+    let (after, length) =
+        text.split_once(':').ok_or_else(|| QuantityError::NotAStall(text.into()))?;
+    let length = if length == "end" { None } else { Some(span(length)?) };
+    Ok(Stall { after: pause(after)?, length })
 }
 
 #[cfg(test)]
@@ -301,5 +312,29 @@ mod tests {
         assert_eq!(mistake, "`2ms,pareto` is not a service time; write 2ms or 2ms,exp");
         assert!(service("0s").is_err());
         assert!(service("2").unwrap_err().to_string().contains("write 2s or 2ms"));
+    }
+
+    #[test]
+    fn stalls_are_a_begin_and_a_length() {
+        let (after, two) = (Duration::from_millis(300), Duration::from_secs(2));
+        assert_eq!(stall("300ms:2s"), Ok(Stall { after, length: Some(two) }));
+        assert_eq!(stall("300ms:end"), Ok(Stall { after, length: None }));
+        assert_eq!(stall("0:2s").unwrap().after, Duration::ZERO);
+        for (text, mistake) in [
+            ("2s", "`2s` is not a stall; write AT:FOR as in 8s:2s, or 8s:end"),
+            ("", "`` is not a stall; write AT:FOR as in 8s:2s, or 8s:end"),
+            (":", "`` is not a duration; write 250ms or 1m30s"),
+            ("8s:", "`` is not a duration; write 250ms or 1m30s"),
+            (":2s", "`` is not a duration; write 250ms or 1m30s"),
+            ("-8s:2s", "`-8s` is not a duration; write 250ms or 1m30s"),
+            ("8s:-2s", "`-2s` is not a duration; write 250ms or 1m30s"),
+            ("8:2", "`2` has no unit; write 2s or 2ms"),
+            ("8s:0s", "`0s` is too short; write more than zero, such as 10ms"),
+            ("8s:2s:1s", "`2s:1s` is not a duration; write 250ms or 1m30s"),
+            ("31d:1s", "`31d` is too long; write at most 30days"),
+            ("8s:End", "`End` is not a duration; write 250ms or 1m30s"),
+        ] {
+            assert_eq!(stall(text).unwrap_err().to_string(), mistake);
+        }
     }
 }

@@ -59,6 +59,7 @@ fn embedded() -> Embedded {
         body_bytes: 0,
         delay: Duration::ZERO,
         service: None,
+        stalls: vec![],
         hostile: None,
     }
 }

@@ -3,12 +3,13 @@
 use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
+use crate::fold::Fold;
 use crate::summary::{ChildRecord, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use stats::{Counter, Counters, Fault, Histogram, Latency, NotSent, Outcome, Phase, Times};
+use stats::{Counter, Counters, Fault, Gaps, Histogram, Latency, NotSent, Outcome, Phase, Times};
 
 /// Version of the object's shape; it changes when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -37,15 +38,15 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         object["attempts"] = attempts(summary, &counters);
     }
     if summary.plan.targets > 0 {
-        object["target"] = target(&summary.fold.target_counters());
+        object["target"] = target(&summary.fold);
         object["target"]["processes"] = summary.plan.targets.into();
     }
     object
 }
 
 /// What a target that was served alone saw.
-pub fn served(counters: &Counters, deaths: &[String]) -> Value {
-    json!({ "schema": SCHEMA, "target": target(counters), "died": deaths })
+pub fn served(fold: &Fold, deaths: &[String]) -> Value {
+    json!({ "schema": SCHEMA, "target": target(fold), "died": deaths })
 }
 
 fn plan(summary: &Summary) -> Value {
@@ -380,7 +381,8 @@ fn supervisor(summary: &Summary) -> Value {
     })
 }
 
-fn target(seen: &Counters) -> Value {
+fn target(fold: &Fold) -> Value {
+    let seen = fold.target_counters();
     json!({
         "connections_seen": seen.of(Counter::ConnectionsEstablished),
         "requests_seen": seen.of(Counter::RequestsSent),
@@ -389,5 +391,17 @@ fn target(seen: &Counters) -> Value {
         "bytes_read": seen.of(Counter::BytesRead),
         "bytes_written": seen.of(Counter::BytesWritten),
         "accepts_refused": classes(&seen.connections_failed),
+        "arrivals": fold.arrivals().map(arrivals).collect::<Vec<_>>(),
+    })
+}
+
+/// How the requests came at one process of the target, over the whole run: all phases.
+fn arrivals((slot, arrivals): (u32, &Gaps)) -> Value {
+    json!({
+        "slot": slot,
+        "count": arrivals.count,
+        "gap_mean_us": arrivals.gap_mean_nanos().map(|nanos| nanos / 1e3),
+        "gap_cv": arrivals.gap_cv(),
+        "max_in_1ms": arrivals.most_in_1ms,
     })
 }

@@ -26,10 +26,10 @@ pub fn summary(summary: &Summary) -> String {
 
 /// What a target that was served alone saw.
 pub fn served(fold: &Fold, deaths: &[String], format: Format) -> String {
-    let counters = fold.target_counters();
     match format {
-        Format::Json => lines(&json::served(&counters, deaths)),
+        Format::Json => lines(&json::served(fold, deaths)),
         Format::Text => {
+            let counters = fold.target_counters();
             let grouped = |counter| number::grouped(counters.of(counter));
             let mut text = format!(
                 "saw {} connections and {} requests; read {}, wrote {}\n",

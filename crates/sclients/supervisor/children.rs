@@ -296,6 +296,13 @@ fn heed(world: &mut World, index: usize, report: Report) {
                 Err(error) => disown(world, index, &error.to_string()),
             }
         }
+        Report::Gaps(record) => {
+            let who = child.who();
+            match record.arrivals() {
+                Ok(arrivals) => world.fold.take_arrivals(who, arrivals),
+                Err(error) => disown(world, index, &error.to_string()),
+            }
+        }
         Report::Final(words) => {
             let who = child.who();
             child.state = child.state.after(Input::FinalHeard);

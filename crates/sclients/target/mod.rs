@@ -5,6 +5,8 @@
 //! listener of its own. It never connects anywhere.
 
 mod serve;
+mod service;
+mod stalls;
 
 pub use serve::Serve;
 

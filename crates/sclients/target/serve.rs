@@ -1,20 +1,21 @@
 //! The model of a target: when each answer goes out.
 
 use super::Machines;
+use super::service::{Service, moved};
+use super::stalls::{Stalls, Stop};
 use crate::child::{self, Child, Recorder, Role, usage};
 use dispatch::{DispatchId, Instant};
 use protocols::hostile::{Hostility, Wish};
 use protocols::{Server, ServerEvent, ServerMachine};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use servicemodel::{Connection, Context, End, Ending, Model, connections, with_connection};
-use stats::{Counter, Gauges, Outcome, Phase};
+use servicemodel::{Connection, Context, End, Ending, Model};
+use servicemodel::{catch_up, connections, with_connection};
+use stats::{Counter, Gaps, Gauges, Outcome, Phase};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 use tcpsocket::SocketError;
-use wire::{Command, Final, Report, TargetShare};
+use wire::{Command, Final, GapsRecord, Report, TargetShare};
 
 /// Answers released in one turn; then what is ready is dispatched first.
 const ANSWERS_PER_TURN: usize = 1024;
@@ -34,6 +35,9 @@ pub struct Serve {
     /// Length of an echo message; 0 where it is not known, or the protocol tells requests apart.
     message_bytes: u64,
     service: Option<Service>,
+    stalls: Stalls,
+    /// How the requests came.
+    arrivals: Gaps,
     /// What hostile connections share, and how many cases they had played at the last report.
     hostility: Option<(Rc<Hostility>, u64)>,
     /// Answers that are not due yet; due instants only grow.
@@ -43,37 +47,12 @@ pub struct Serve {
     over: bool,
 }
 
-/// One answer at a time, first in, first out.
-struct Service {
-    mean: Duration,
-    exponential: bool,
-    free_at: Instant,
-    random: Xoshiro256PlusPlus,
-}
-
-impl Service {
-    /// When the request that came at `at` has been served.
-    fn served(&mut self, at: Instant) -> Instant {
-        let time = if self.exponential { self.exponential_time() } else { self.mean };
-        self.free_at = self.free_at.max(at) + time;
-        self.free_at
-    }
-
-    /// `-ln(1-u)·mean`, u uniform in [0, 1).
-    fn exponential_time(&mut self) -> Duration {
-        let u = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        self.mean.mul_f64(-(1.0 - u).ln())
-    }
-}
-
 impl Serve {
     /// The target of one share.
     pub fn new(share: TargetShare, machines: Machines, hostility: Option<Rc<Hostility>>) -> Self {
-        let service = (share.service_nanos > 0).then(|| Service {
-            mean: Duration::from_nanos(share.service_nanos),
-            exponential: share.service_exponential,
-            free_at: Instant::default(),
-            random: Xoshiro256PlusPlus::seed_from_u64(share.seed),
+        let service = (share.service_nanos > 0).then(|| {
+            let mean = Duration::from_nanos(share.service_nanos);
+            Service::new(mean, share.service_exponential, share.seed)
         });
         let mut recorder = Recorder::new(Duration::from_nanos(share.interval_nanos));
         recorder.start(Instant::now());
@@ -84,6 +63,8 @@ impl Serve {
             delay: Duration::from_nanos(share.delay_nanos),
             message_bytes: share.message_bytes,
             service,
+            stalls: Stalls::new(&share.stalls),
+            arrivals: Gaps::default(),
             hostility: hostility.map(|hostility| (hostility, 0)),
             later: VecDeque::new(),
             last_read: Instant::default(),
@@ -92,18 +73,23 @@ impl Serve {
         }
     }
 
-    /// Requests were seen. What a worker calls sent is seen here, so both ledgers read alike.
-    fn seen(&mut self, requests: u64) {
+    /// Requests were read whole at `at`. What a worker calls sent is seen here, so both ledgers read
+    /// alike.
+    fn seen(&mut self, requests: u64, at: Instant) {
+        self.arrivals.note(at.as_nanos(), requests);
+        if requests > 0 {
+            self.stalls.begin(at);
+        }
         self.recorder.counters.count_many(Counter::RequestsDue, requests);
         self.recorder.counters.count_many(Counter::RequestsSent, requests);
     }
 
     /// Echo has no requests but messages, whose length the plan knows: count the whole ones.
-    fn count_messages(&mut self, received: &mut u64, bytes: u64) {
+    fn count_messages(&mut self, received: &mut u64, bytes: u64, at: Instant) {
         *received += bytes;
         let whole = *received / self.message_bytes;
         *received %= self.message_bytes;
-        self.seen(whole);
+        self.seen(whole, at);
         self.recorder.counters.count_many(Counter::RequestsCompleted, whole);
     }
 
@@ -117,6 +103,28 @@ impl Serve {
         }
     }
 
+    /// Moves to `now` in the plan of stops.
+    fn pass_stalls(&mut self, now: Instant) {
+        if let Some(stop) = self.stalls.pass(now) {
+            self.stood_still(stop);
+        }
+    }
+
+    /// A stop is over. A delay went on in it, and what came due leaves now; a service did not.
+    fn stood_still(&mut self, stop: Stop) {
+        let Some(service) = &mut self.service else { return };
+        service.stood_still(stop);
+        self.later.iter_mut().for_each(|(due, _)| *due = moved(*due, stop));
+    }
+
+    /// Told to stop: what has arrived is read first, so a stop of the other kind ends.
+    fn wind_up(&mut self, now: Instant) {
+        if let Some(stop) = self.stalls.cancel(now) {
+            self.stood_still(stop);
+        }
+        self.stopping = Some(now);
+    }
+
     /// Cases of hostility played since the last report.
     fn count_hostile(&mut self) {
         if let Some((hostility, told)) = &mut self.hostility {
@@ -125,7 +133,11 @@ impl Serve {
         }
     }
 
+    /// When the next answer is to go out.
     fn next_due(&self) -> Instant {
+        if self.stalls.stopped() {
+            return Instant::FAR_FUTURE;
+        }
         self.later.front().map_or(Instant::FAR_FUTURE, |(due, _)| *due)
     }
 
@@ -165,6 +177,8 @@ fn finish(context: &mut Context<Serve>, now: Instant) {
         rss_peak_bytes: usage::rss_peak_bytes(),
         ..Final::default()
     };
+    let arrivals = GapsRecord::new(&context.world.model.arrivals);
+    child::report(context, Report::Gaps(arrivals));
     child::report(context, Report::Final(words));
 }
 
@@ -175,7 +189,11 @@ impl Model for Serve {
 
     fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         context.world.model.child.flow()?;
-        release(context, now);
+        context.world.model.pass_stalls(now);
+        if !context.world.model.paused() {
+            catch_up(context);
+            release(context, now);
+        }
         let serve = &mut context.world.model;
         if serve.over {
             return ControlFlow::Continue(());
@@ -193,7 +211,11 @@ impl Model for Serve {
             return self.next_due();
         }
         let quiet = self.stopping.map_or(Instant::FAR_FUTURE, |_| now + QUIET);
-        self.next_due().min(self.recorder.next_cut()).min(quiet)
+        self.next_due().min(self.recorder.next_cut()).min(quiet).min(self.stalls.edge())
+    }
+
+    fn paused(&self) -> bool {
+        self.stalls.stopped()
     }
 
     fn accept(&mut self) -> Option<(Server, u64)> {
@@ -215,13 +237,13 @@ impl Model for Serve {
         match event {
             ServerEvent::Requested => {
                 if self.message_bytes == 0 {
-                    self.seen(1);
+                    self.seen(1, at);
                     self.recorder.count(Counter::RequestsCompleted);
                 }
                 self.answer(connection, at);
             }
             ServerEvent::BadRequest => {
-                self.seen(1);
+                self.seen(1, at);
                 self.recorder.counters.requests_failed[Outcome::HttpStatusLine as usize] += 1;
             }
         }
@@ -259,9 +281,11 @@ impl Model for Serve {
     fn read(&mut self, connection: &mut Connection<Self>, bytes: usize, at: Instant) {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
         if self.message_bytes > 0 {
-            self.count_messages(&mut connection.place, bytes as u64);
+            self.count_messages(&mut connection.place, bytes as u64, at);
         }
         self.last_read = at;
+        // A turn may be long; a stop does not wait for the next.
+        self.pass_stalls(at);
     }
 
     fn wrote(&mut self, bytes: usize) {
@@ -288,7 +312,7 @@ impl Role for Serve {
     fn obey(context: &mut Context<Self>, command: Command) {
         let serve = &mut context.world.model;
         match command {
-            Command::Stop { .. } => serve.stopping = Some(Instant::now()),
+            Command::Stop { .. } => serve.wind_up(Instant::now()),
             Command::Release => serve.child.leave(),
             Command::Start { .. } | Command::Load { .. } => {}
             Command::Work(_) | Command::Serve(_) => {}

@@ -123,7 +123,7 @@ impl Pacer {
 mod tests {
     use super::*;
     use crate::profile::Segment;
-    use stats::arrivals::PoissonCheck;
+    use stats::poisson::PoissonCheck;
     use std::time::Duration;
 
     const START: Instant = Instant::from_nanos(1_000_000_000);

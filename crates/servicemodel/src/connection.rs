@@ -122,6 +122,11 @@ impl<L: Model> Connection<L> {
         self.leaving.is_some()
     }
 
+    /// Keeps what a turn without the event could not know.
+    pub(crate) fn put_off(&mut self, event: Event) {
+        self.read_closed |= event.read_closed;
+    }
+
     /// Says that `wake` has come, unless another instant was asked for since.
     pub(crate) fn wake(
         &mut self,

@@ -20,6 +20,7 @@
 mod connection;
 mod listener;
 mod model;
+mod pause;
 mod service;
 mod target;
 mod wheel;
@@ -27,6 +28,7 @@ mod wheel;
 pub use connection::{Connection, End, Ending};
 pub use listener::listen;
 pub use model::Model;
+pub use pause::catch_up;
 pub use service::{Attempt, Context, Service, connect, connections, context, run, with_connection};
 pub use target::Target;
 pub use wheel::Wheel;

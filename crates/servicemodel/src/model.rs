@@ -44,6 +44,16 @@ pub trait Model: Sized + 'static {
         Instant::FAR_FUTURE
     }
 
+    /// Whether nothing may be read, sent or accepted now: events of connections and listeners are
+    /// put off until [`catch_up`], and so are deadlines and wake-ups. Other targets, pipes and the
+    /// model's own turns go on. What is connecting is not put off. Asked before each event.
+    ///
+    /// [`catch_up`]: crate::catch_up
+    #[inline]
+    fn paused(&self) -> bool {
+        false
+    }
+
     /// A machine and values for a connection that was accepted; a model that only connects has none.
     fn accept(&mut self) -> Option<(Self::Machine, Self::Place)> {
         None

@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::model::Model;
+use crate::pause::PutOff;
 use crate::target::Target;
 use crate::wheel::Wheel;
 use dispatch::{Callback, DispatchId, DispatchVars, Instant, MioContext, Timer, iterate};
@@ -31,6 +32,7 @@ pub struct Service<L: Model> {
     pub sources: Option<Sources>,
     pub(crate) buffers: Buffers,
     pub(crate) wheel: Wheel,
+    pub(crate) put_off: PutOff,
     wakes: BinaryHeap<Reverse<(Instant, DispatchId)>>,
     fired: Vec<u32>,
     timer: Option<DispatchId>,
@@ -43,6 +45,7 @@ impl<L: Model> Service<L> {
             sources,
             buffers: Buffers::default(),
             wheel: Wheel::new(Instant::now()),
+            put_off: PutOff::default(),
             wakes: BinaryHeap::new(),
             fired: Vec::new(),
             timer: None,
@@ -178,15 +181,18 @@ pub fn run<L: Model>(context: &mut Context<L>) -> io::Result<()> {
 /// The turn between two waits:
 ///
 /// 1. Give the model its own turn.
-/// 2. Fire the deadlines that have passed.
-/// 3. Wake the connections that asked for it.
+/// 2. Unless it paused, fire the deadlines that have passed.
+/// 3. Unless it paused, wake the connections that asked for it.
 /// 4. Set the timer to whatever comes first.
 fn turn<L: Model>(context: &mut Context<L>) -> ControlFlow<()> {
     let now = Instant::now();
     L::turn(context, now)?;
-    fire_deadlines(context, now);
-    wake_sleepers(context, now);
-    let earliest = context.world.model.next_turn(now).min(context.world.earliest());
+    let mut earliest = context.world.model.next_turn(now);
+    if !context.world.model.paused() {
+        fire_deadlines(context, now);
+        wake_sleepers(context, now);
+        earliest = context.world.model.next_turn(now).min(context.world.earliest());
+    }
     let timer = context.world.timer.expect("the timer was inserted first");
     if let Some(Target::Timer(timer)) = context.target_mut(timer) {
         let deadline = (earliest != Instant::FAR_FUTURE).then_some(earliest);

@@ -32,6 +32,24 @@ impl<L: Model> Target<L> {
     }
 }
 
+impl<L: Model> Target<L> {
+    /// Puts `event` off until the model goes on; false for what does not wait.
+    #[cold]
+    fn put_off(&mut self, context: &mut Context<L>, event: Event) -> bool {
+        match self {
+            Self::Connection(target) if target.handler.established() => {
+                target.handler.put_off(event);
+            }
+            Self::Listener(_) => {}
+            _ => return false,
+        }
+        if let Some(id) = self.dispatch_id() {
+            context.world.put_off.note(id);
+        }
+        true
+    }
+}
+
 impl<L: Model> Registered for Target<L> {
     fn descriptor(&self) -> BorrowedFd<'_> {
         self.registered().descriptor()
@@ -53,6 +71,9 @@ impl<L: Model> Registered for Target<L> {
 
 impl<L: Model> DispatchTarget<Context<L>> for Target<L> {
     fn dispatch_event(&mut self, context: &mut Context<L>, event: Event) -> HandlerResult {
+        if context.world.model.paused() && self.put_off(context, event) {
+            return Ok(());
+        }
         match self {
             Self::Connection(target) => target.dispatch_event(context, event),
             Self::Listener(target) => target.dispatch_event(context, event),

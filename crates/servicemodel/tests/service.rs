@@ -7,8 +7,8 @@ use protocols::{
     http1,
 };
 use servicemodel::{
-    Attempt, Connection, Context, End, Ending, Model, connect, connections, context, listen, run,
-    with_connection,
+    Attempt, Connection, Context, End, Ending, Model, catch_up, connect, connections, context,
+    listen, run, with_connection,
 };
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -182,6 +182,7 @@ struct Answerer {
     due: VecDeque<(Instant, DispatchId)>,
     bound: Sender<SocketAddr>,
     stop: Arc<AtomicBool>,
+    pause: Arc<AtomicBool>,
 }
 
 impl Answerer {
@@ -206,6 +207,10 @@ impl Model for Answerer {
         if context.world.model.stop.load(Ordering::Relaxed) {
             return ControlFlow::Break(());
         }
+        if context.world.model.paused() {
+            return ControlFlow::Continue(());
+        }
+        catch_up(context);
         while let Some((due, id)) = context.world.model.due.front().copied() {
             if due > now {
                 break;
@@ -219,6 +224,10 @@ impl Model for Answerer {
     fn next_turn(&self, now: Instant) -> Instant {
         let due = self.due.front().map_or(Instant::FAR_FUTURE, |(due, _)| *due);
         due.min(now + LOOK)
+    }
+
+    fn paused(&self) -> bool {
+        self.pause.load(Ordering::Relaxed)
     }
 
     fn accept(&mut self) -> Option<(protocols::Server, u32)> {
@@ -261,6 +270,7 @@ impl Model for Answerer {
 struct Server {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
+    pause: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -279,19 +289,19 @@ impl Behaviour {
 impl Server {
     fn start(behaviour: Behaviour) -> Self {
         let (bound, address) = channel();
-        let stop = Arc::new(AtomicBool::new(false));
+        let [stop, pause] = [(), ()].map(|()| Arc::new(AtomicBool::new(false)));
         let thread = std::thread::spawn({
-            let stop = Arc::clone(&stop);
+            let (stop, pause) = (Arc::clone(&stop), Arc::clone(&pause));
             move || {
                 let Behaviour { body_bytes, delay, close_after } = behaviour;
                 let responses = Rc::new(http1::Responses::new(body_bytes));
                 let due = VecDeque::new();
-                let model = Answerer { responses, delay, close_after, due, bound, stop };
+                let model = Answerer { responses, delay, close_after, due, bound, stop, pause };
                 run(&mut context(model, None, 64).unwrap()).unwrap();
             }
         });
         let address = address.recv_timeout(PATIENCE).expect("the server listens");
-        Self { address, stop, thread: Some(thread) }
+        Self { address, stop, pause, thread: Some(thread) }
     }
 }
 
@@ -716,6 +726,74 @@ fn pipelined_large_answers_come_whole_and_in_order() {
     let mut stream = plain_client(server.address);
     stream.write_all(&requests(40)).unwrap();
     assert_eq!(answers(&mut stream, 40), 40 * 1_000_000);
+}
+
+// Pauses.
+
+/// Nothing comes, for as long as nothing plausibly would.
+fn assert_silent(stream: &mut TcpStream) {
+    stream.set_read_timeout(Some(20 * LOOK)).unwrap();
+    let read = stream.read(&mut [0; 8]).map_err(|error| error.kind());
+    assert_eq!(read, Err(io::ErrorKind::WouldBlock));
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
+#[test]
+fn a_paused_server_answers_and_accepts_nothing_and_then_all_of_it() {
+    let server = Server::start(Behaviour::PROMPT);
+    let mut known = plain_client(server.address);
+    for pause in 0..3 {
+        known.write_all(&requests(1)).unwrap();
+        assert_eq!(answers(&mut known, 1), 100, "before pause {pause}");
+        server.pause.store(true, Ordering::Relaxed);
+        let mut newcomer = plain_client(server.address);
+        newcomer.write_all(&requests(2)).unwrap();
+        for _ in 0..3 {
+            known.write_all(&requests(1)).unwrap();
+            assert_silent(&mut known);
+        }
+        assert_silent(&mut newcomer);
+        server.pause.store(false, Ordering::Relaxed);
+        assert_eq!(answers(&mut known, 3), 300);
+        assert_eq!(answers(&mut newcomer, 2), 200);
+    }
+}
+
+#[test]
+fn what_a_client_said_before_it_left_in_a_pause_is_answered_and_its_end_noticed() {
+    let server = Server::start(Behaviour::PROMPT);
+    let mut stream = plain_client(server.address);
+    stream.write_all(&requests(1)).unwrap();
+    assert_eq!(answers(&mut stream, 1), 100);
+    server.pause.store(true, Ordering::Relaxed);
+    stream.write_all(&requests(1)).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_silent(&mut stream);
+    server.pause.store(false, Ordering::Relaxed);
+    assert_eq!(answers(&mut stream, 1), 100);
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0, "then it closes");
+}
+
+#[test]
+fn answers_that_are_under_way_wait_in_a_pause() {
+    let body_bytes = 64 << 20;
+    let server = Server::start(Behaviour { body_bytes, ..Behaviour::PROMPT });
+    let mut stream = plain_client(server.address);
+    stream.write_all(&requests(1)).unwrap();
+    stream.read_exact(&mut [0; 64]).unwrap();
+    server.pause.store(true, Ordering::Relaxed);
+    stream.set_read_timeout(Some(20 * LOOK)).unwrap();
+    let mut before = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(bytes) = stream.read(&mut buffer) {
+        before += bytes as u64;
+    }
+    assert!(before < body_bytes, "all {before} bytes came");
+    server.pause.store(false, Ordering::Relaxed);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let rest = io::copy(&mut stream, &mut io::sink()).unwrap();
+    assert!(before + rest > body_bytes, "{before} before, {rest} after");
 }
 
 // The bound of one turn.

@@ -1,22 +1,24 @@
 //! Counters, histograms and outcome classes: record, merge, subtract.
 //!
 //! This room never prints and does no I/O. Start at [`Interval`], which is what one worker reports
-//! at a time, and at [`ledger`], the identities that hold at every snapshot; [`arrivals`] judges
+//! at a time, and at [`ledger`], the identities that hold at every snapshot; [`poisson`] judges
 //! when requests left.
 
 #![forbid(unsafe_code)]
 
-pub mod arrivals;
 mod counters;
+mod gaps;
 mod histogram;
 mod interval;
 pub mod ledger;
 mod outcome;
+pub mod poisson;
 mod samples;
 mod times;
 mod untrusted;
 
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
+pub use gaps::Gaps;
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};

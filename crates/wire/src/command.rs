@@ -247,6 +247,15 @@ pub enum ChopKind {
     Gaps,
 }
 
+/// A stop of a target: nothing is read, accepted or sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StallShare {
+    /// From the first request read to its begin.
+    pub after_nanos: u64,
+    /// How long; none is until the target is told to end.
+    pub length_nanos: Option<u64>,
+}
+
 /// What one target process serves.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct TargetShare {
@@ -270,6 +279,8 @@ pub struct TargetShare {
     pub service_nanos: u64,
     /// Service times are drawn from an exponential distribution with that mean.
     pub service_exponential: bool,
+    /// When it stops, soonest first.
+    pub stalls: Vec<StallShare>,
     /// Connections that are expected, to make room for.
     pub connections: u32,
     /// Time between reports.

@@ -4,7 +4,7 @@ use crate::codec::WireError;
 use crate::frame::Message;
 use bincode::{Decode, Encode};
 use stats::{
-    COUNT_MAX, Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX,
+    COUNT_MAX, Counters, Gaps, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX,
     Samples, Untrusted,
 };
 use std::net::SocketAddr;
@@ -30,6 +30,8 @@ pub enum Report {
     Final(Final),
     /// The child cannot do its part and ends; one line says why.
     Fatal(String),
+    /// From a target, before its last words: how the requests came.
+    Gaps(GapsRecord),
 }
 
 impl Message for Report {
@@ -59,6 +61,37 @@ pub struct Final {
     /// Response, scheduling lag, wait for a connection and service, summed over the requests due in
     /// measurement, in nanoseconds.
     pub times: [u128; 4],
+}
+
+/// [`Gaps`] as they travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GapsRecord {
+    count: u64,
+    span_nanos: u64,
+    gaps_squared: u128,
+    most_in_1ms: u64,
+}
+
+impl GapsRecord {
+    /// The sums of `arrivals`.
+    pub const fn new(arrivals: &Gaps) -> Self {
+        let Gaps { count, span_nanos, gaps_squared, most_in_1ms, .. } = *arrivals;
+        Self { count, span_nanos, gaps_squared, most_in_1ms }
+    }
+
+    /// The arrivals, once their sums can be those of any.
+    ///
+    /// # Errors
+    /// A forged record: an absurd count, or gaps whose squares are more than the square of their sum.
+    pub fn arrivals(&self) -> Result<Gaps, WireError> {
+        let Self { count, span_nanos, gaps_squared, most_in_1ms } = *self;
+        let span_squared = u128::from(span_nanos) * u128::from(span_nanos);
+        let gapless = count < 2 && span_nanos > 0;
+        if bounded(count)? < most_in_1ms || gaps_squared > span_squared || gapless {
+            return Err(WireError::Body("arrivals that cannot have been"));
+        }
+        Ok(Gaps::of(count, span_nanos, gaps_squared, most_in_1ms))
+    }
 }
 
 /// [`Interval`] as it travels.
@@ -242,6 +275,18 @@ mod tests {
         let live =
             |live| IntervalRecord { gauges: [live, 0, 0, 0, 0], ..record() }.interval().is_ok();
         assert!(live(COUNT_MAX) && !live(u64::MAX));
+    }
+
+    #[test]
+    fn arrivals_that_cannot_have_been_are_refused() {
+        let believed = |count, span_nanos, gaps_squared, most_in_1ms| {
+            GapsRecord { count, span_nanos, gaps_squared, most_in_1ms }.arrivals().is_ok()
+        };
+        assert!(believed(0, 0, 0, 0) && believed(1, 0, 0, 1) && believed(9, 0, 0, 9));
+        assert!(believed(3, 10, 100, 2) && !believed(3, 10, 101, 2) && !believed(3, 10, 100, 4));
+        assert!(!believed(1, 1, 0, 1) && !believed(0, 1, 1, 0));
+        assert!(believed(COUNT_MAX, u64::MAX, 1, 1) && !believed(u64::MAX, u64::MAX, 1, 1));
+        assert!(!believed(2, 1, u128::MAX, 1));
     }
 
     #[test]

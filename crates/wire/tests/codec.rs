@@ -2,9 +2,10 @@
 //! bytes of a message as they were when its format was fixed.
 
 use proptest::prelude::*;
-use stats::{Counter, Histogram, Interval, Latency, Outcome, Phase};
+use stats::{Counter, Gaps, Histogram, Interval, Latency, Outcome, Phase};
 use wire::{
-    Command, Decoder, FRAME_HEADER_BYTES, Final, IntervalRecord, Message, Report, WireError, frame,
+    Command, Decoder, FRAME_HEADER_BYTES, Final, GapsRecord, IntervalRecord, Message, Report,
+    WireError, frame,
 };
 
 fn interval() -> Interval {
@@ -24,11 +25,20 @@ fn interval() -> Interval {
     interval
 }
 
+fn arrivals() -> Gaps {
+    let mut arrivals = Gaps::default();
+    for at in [10_000_000, 10_400_000, u64::MAX / 2] {
+        arrivals.note(at, 2);
+    }
+    arrivals
+}
+
 fn reports() -> Vec<Report> {
     vec![
         Report::Ready { listening: Some("127.0.0.1:8080".parse().unwrap()) },
         Report::Opened { first_connect_nanos: 1, last_established_nanos: 2 },
         Report::Interval(IntervalRecord::new(&interval(), 99)),
+        Report::Gaps(GapsRecord::new(&arrivals())),
         Report::Final(Final { cpu_micros: 17, ..Final::default() }),
         Report::Fatal("no ports".into()),
     ]
@@ -81,6 +91,14 @@ fn an_interval_survives_the_journey() {
     assert_eq!(back.samples, interval().samples);
     let due = Latency::FromDue as usize;
     assert_eq!(back.histograms[due].encode(), interval().histograms[due].encode());
+}
+
+#[test]
+fn arrivals_survive_the_journey() {
+    let (before, after) = (arrivals(), GapsRecord::new(&arrivals()).arrivals().unwrap());
+    assert_eq!((after.count, after.most_in_1ms), (6, 4));
+    assert_eq!(after.gap_mean_nanos(), before.gap_mean_nanos());
+    assert_eq!(after.gap_cv(), before.gap_cv());
 }
 
 #[test]
@@ -138,8 +156,10 @@ proptest! {
         bytes[at] = value;
         if let Ok(reports) = decode_in_pieces([&bytes[..]]) {
             for report in reports {
-                if let Report::Interval(record) = report {
-                    let _ = record.interval();
+                match report {
+                    Report::Interval(record) => drop(record.interval()),
+                    Report::Gaps(record) => drop(record.arrivals()),
+                    _ => {}
                 }
             }
         }
