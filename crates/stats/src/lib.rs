@@ -10,6 +10,7 @@ mod histogram;
 mod interval;
 pub mod ledger;
 mod outcome;
+mod quantile;
 mod samples;
 mod untrusted;
 
@@ -17,5 +18,6 @@ pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};
+pub use quantile::{Ranks, min_samples, min_samples_one_sided, rank, ranks, zero_failures_upper95};
 pub use samples::{SAMPLES_MAX, Samples, Told};
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};
