@@ -13,6 +13,7 @@ mod outcome;
 mod quantile;
 mod samples;
 mod untrusted;
+mod windows;
 
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
@@ -21,3 +22,4 @@ pub use outcome::{Fault, NotSent, Outcome};
 pub use quantile::{Ranks, min_samples, min_samples_one_sided, rank, ranks, zero_failures_upper95};
 pub use samples::{SAMPLES_MAX, Samples, Told};
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};
+pub use windows::{WINDOWS_MAX, Window, Windows};
