@@ -12,6 +12,7 @@ pub mod ledger;
 mod outcome;
 mod quantile;
 mod samples;
+mod sectioning;
 mod untrusted;
 mod windows;
 
@@ -21,5 +22,6 @@ pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};
 pub use quantile::{Ranks, min_samples, min_samples_one_sided, rank, ranks, zero_failures_upper95};
 pub use samples::{SAMPLES_MAX, Samples, Told};
+pub use sectioning::{Estimate, Interval95, SECTIONS, Sections};
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};
 pub use windows::{WINDOWS_MAX, Window, Windows};
