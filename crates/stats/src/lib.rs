@@ -7,6 +7,7 @@
 
 mod counters;
 mod histogram;
+pub mod hlog;
 mod interval;
 pub mod ledger;
 mod outcome;
