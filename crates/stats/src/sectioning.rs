@@ -82,12 +82,10 @@ impl Sections {
     /// ```
     /// use stats::{Histogram, Interval95, Sections, Windows};
     ///
+    /// let mut second = Histogram::default();
+    /// (0..1000).for_each(|request| second.record(1_000_000 + 997 * request));
     /// let mut windows = Windows::default();
-    /// for second in 0..60 {
-    ///     let mut histogram = Histogram::default();
-    ///     (0..1000).for_each(|request| histogram.record(1_000_000 + 997 * (request + second)));
-    ///     windows.add(second, &histogram);
-    /// }
+    /// (0..60).for_each(|index| windows.add(index, &second));
     /// let p99 = Sections::new(&windows).estimate(0.99);
     /// assert!(matches!(p99.interval, Interval95::Supported { .. }));
     /// ```
