@@ -1,7 +1,8 @@
 //! Options → [`Config`]: what they mean together, and what was left to us.
 
+use super::cli::Model::{self, Closed, Hold, Open, Overload};
 use super::cli::{
-    Busy, EarlyAnswer, EmbeddedOptions, LoadOptions, Model, RequestOptions, RunOptions,
+    Busy, ConnectOptions, EarlyAnswer, EmbeddedOptions, LoadOptions, RequestOptions, RunOptions,
     ServeOptions,
 };
 use super::error::ConfigError;
@@ -24,8 +25,10 @@ const MOMENT: Duration = Duration::from_secs(1);
 const CONNS: u32 = 100;
 /// How many times those `--on-busy grow` may reach.
 const GROW: u32 = 10;
-/// Longest wait for a connection where it is not given; for an attempt of a schedule.
+/// Longest wait for a connection where it is not given, for an attempt of a schedule, and for all
+/// connections.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time between reports of a process that serves alone.
 const SERVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -73,7 +76,7 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         finish_early: request.early_answer == EarlyAnswer::Finish,
         body_max: request.max_body.map(|bytes| u32::try_from(bytes).expect("under its bound")),
         connect_timeout,
-        open_timeout: connect.open_timeout,
+        open_timeout: connect.open_timeout.unwrap_or(OPEN_TIMEOUT),
         drain: load.drain.unwrap_or(request.timeout),
         grace: load.grace,
         interval: output.interval,
@@ -192,69 +195,77 @@ fn named(load: &LoadOptions) -> Model {
     load.load.unwrap_or(implied)
 }
 
-/// Each option belongs to some models; with another it would do nothing.
-fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
-    use Model::{Closed, Hold, Open, Overload};
-    let (load, connect) = (&options.load, &options.connect);
-    let model = named(load);
-    let table: [(&str, bool, &[Model], &str); 17] = [
-        ("--heartbeat", load.heartbeat.is_some(), &[Hold], "--load hold"),
-        ("--no-reopen", connect.no_reopen, &[Hold], "--load hold"),
-        ("--rate", load.rate.is_some(), &[Open], "--load open"),
-        ("--on-busy", load.on_busy.is_some(), &[Open], "--load open"),
-        ("--max-conns", load.max_conns.is_some(), &[Open], "--load open"),
-        ("--attempt-rate", load.attempt_rate.is_some(), &[Overload], "--load overload"),
-        ("--attempt-timeout", load.attempt_timeout.is_some(), &[Overload], "--load overload"),
+/// An option, whether it is given, the models that it belongs to, and how to say so.
+type Belongs = (&'static str, bool, &'static [Model], &'static str);
+
+const ANSWERED: (&[Model], &str) = (&[Closed, Open, Overload], "--load closed, open or overload");
+const KEPT: (&[Model], &str) = (&[Closed, Open, Hold], "--load closed, open or hold");
+
+/// What the options of the load belong to; with another model they would do nothing.
+fn of_load(load: &LoadOptions) -> [Belongs; 12] {
+    let (hold, open, overload) = ("--load hold", "--load open", "--load overload");
+    let churns = load.requests_per_connection.is_some();
+    [
+        ("--heartbeat", load.heartbeat.is_some(), &[Hold], hold),
+        ("--rate", load.rate.is_some(), &[Open], open),
+        ("--on-busy", load.on_busy.is_some(), &[Open], open),
+        ("--max-conns", load.max_conns.is_some(), &[Open], open),
+        ("--attempt-rate", load.attempt_rate.is_some(), &[Overload], overload),
+        ("--attempt-timeout", load.attempt_timeout.is_some(), &[Overload], overload),
         ("--arrivals", load.arrivals.is_some(), &[Open, Overload], "--load open or overload"),
         ("--think", !load.think.is_zero(), &[Closed], "--load closed"),
         ("--requests", load.requests.is_some(), &[Closed, Open], "--load closed or open"),
-        ("--conns", load.conns.is_some(), &[Closed, Open, Hold], "--load closed, open or hold"),
-        (
-            "--requests-per-connection",
-            load.requests_per_connection.is_some(),
-            &[Closed, Open, Overload],
-            "--load closed, open or overload",
-        ),
-        (
-            "--reset-close",
-            load.reset_close,
-            &[Closed, Open, Overload],
-            "--load closed, open or overload",
-        ),
+        ("--conns", load.conns.is_some(), KEPT.0, KEPT.1),
+        ("--requests-per-connection", churns, ANSWERED.0, ANSWERED.1),
+        ("--reset-close", load.reset_close, ANSWERED.0, ANSWERED.1),
+    ]
+}
+
+/// The same of connecting; an attempt of a schedule has options of its own.
+fn of_connect(connect: &ConnectOptions) -> [Belongs; 4] {
+    [
+        ("--no-reopen", connect.no_reopen, &[Hold], "--load hold"),
         (
             "--connect-timeout",
             connect.connect_timeout.is_some(),
-            &[Closed, Open, Hold],
+            KEPT.0,
             "--load closed, open or hold, and overload has --attempt-timeout",
         ),
         (
             "--connect-rate",
             connect.connect_rate.is_some(),
-            &[Closed, Open, Hold],
+            KEPT.0,
             "--load closed, open or hold, and overload has --attempt-rate",
         ),
-        ("--load open", model == Open && load.rate.is_none(), &[], "--rate"),
-        (
-            "--load overload",
-            model == Overload && load.attempt_rate.is_none(),
-            &[],
-            "--attempt-rate",
-        ),
-    ];
-    let misplaced =
-        |(_, given, models, _): &&(_, bool, &[Model], _)| *given && !models.contains(&model);
-    if let Some((option, _, _, needs)) = table.iter().find(misplaced) {
+        ("--open-timeout", connect.open_timeout.is_some(), KEPT.0, KEPT.1),
+    ]
+}
+
+fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
+    let load = &options.load;
+    let model = named(load);
+    let (of_load, of_connect) = (of_load(load), of_connect(&options.connect));
+    let mut all = of_load.iter().chain(&of_connect);
+    if let Some((option, _, _, needs)) =
+        all.find(|(_, given, of, _)| *given && !of.contains(&model))
+    {
         return Err(ConfigError::Needs { option, needs });
     }
+    let rateless = load.rate.is_none() && load.attempt_rate.is_none();
     let closes = model == Overload || load.requests_per_connection.is_some();
-    if load.reset_close && !closes {
-        let (option, needs) = ("--reset-close", "--requests-per-connection or --load overload");
-        return Err(ConfigError::Needs { option, needs });
-    }
-    if load.max_conns.is_some() && load.on_busy != Some(Busy::Grow) {
-        return Err(ConfigError::Needs { option: "--max-conns", needs: "--on-busy grow" });
-    }
-    Ok(())
+    let grows = load.on_busy == Some(Busy::Grow);
+    let table = [
+        ("--load open", model == Open && rateless, "--rate"),
+        ("--load overload", model == Overload && rateless, "--attempt-rate"),
+        (
+            "--reset-close",
+            load.reset_close && !closes,
+            "--requests-per-connection or --load overload",
+        ),
+        ("--max-conns", load.max_conns.is_some() && !grows, "--on-busy grow"),
+    ];
+    let lacking = table.into_iter().find(|(_, lacking, _)| *lacking);
+    lacking.map_or(Ok(()), |(option, _, needs)| Err(ConfigError::Needs { option, needs }))
 }
 
 fn model(load: &LoadOptions) -> Result<Load, ConfigError> {
@@ -541,7 +552,7 @@ mod tests {
         for (words, mistake) in [
             (
                 vec!["--load", "hold", "--requests", "5"],
-                "--requests cannot be used with --load hold; leave one of them out",
+                "--requests works only with --load closed or open; add that or leave --requests out",
             ),
             (
                 vec!["--heartbeat", "1s"],
@@ -561,7 +572,7 @@ mod tests {
             ),
             (
                 vec!["--load", "hold", "--think", "1s"],
-                "--think cannot be used with --load hold; leave one of them out",
+                "--think works only with --load closed; add that or leave --think out",
             ),
             (
                 vec!["--expect-status", "200", "tcp://[::1]:7"],

@@ -231,9 +231,9 @@ pub struct ConnectOptions {
     /// Longest wait for a connection [default: 10s]
     #[arg(long, value_name = "T", value_parser = span)]
     pub connect_timeout: Option<Duration>,
-    /// Longest wait for all connections
-    #[arg(long, value_name = "T", default_value = "60s", value_parser = span)]
-    pub open_timeout: Duration,
+    /// Longest wait for all connections [default: 60s]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub open_timeout: Option<Duration>,
     /// Connection attempts per second, in total [default: unlimited]
     #[arg(long, value_name = "R", value_parser = count::<u64>(1, RATE_MAX))]
     pub connect_rate: Option<u64>,

@@ -170,9 +170,53 @@ mod tests {
             ("--conns 2M", "--conns `2M` is out of range; write a number from 1 to 1000000"),
             ("--duration 10", "--duration `10` has no unit; write 10s or 10ms"),
             ("--interval 1ms", "--interval `1ms` is too short; write at least 100ms"),
-            ("--load open", "--load `open` is not available yet; write closed or hold"),
-            ("--load overload", "--load `overload` is not available yet; write closed or hold"),
-            ("--load opne", "--load `opne` is not known; write closed or hold"),
+            (
+                "--load open",
+                "--load open works only with --rate; add that or leave --load open out",
+            ),
+            (
+                "--load overload",
+                "--load overload works only with --attempt-rate; add that or leave --load overload out",
+            ),
+            ("--load opne", "--load `opne` is not known; write closed, open, hold or overload"),
+            ("--rate 0", "--rate `0` would send nothing; give at least 0.000001"),
+            ("--rate 5k..5k/10s", "--rate ramp `5k..5k/10s` goes nowhere; write 5k"),
+            (
+                "--rate 3 --procs 4",
+                "--rate 3 is below one per second for each of 4 workers; lower --procs",
+            ),
+            (
+                "--attempt-rate 5M --procs 2",
+                "--attempt-rate 5M is over 1,000,000 per second for each of 2 workers; use --procs 5 or lower it",
+            ),
+            (
+                "--attempt-rate 1k --conns 5",
+                "--conns works only with --load closed, open or hold; add that or leave --conns out",
+            ),
+            (
+                "--rate 1k --think 1s",
+                "--think works only with --load closed; add that or leave --think out",
+            ),
+            (
+                "--arrivals poisson",
+                "--arrivals works only with --load open or overload; add that or leave --arrivals out",
+            ),
+            (
+                "--rate 1k --arrivals normal",
+                "--arrivals `normal` is not known; write constant, poisson or jitter",
+            ),
+            (
+                "--rate 1k --on-busy grow --max-conns 99",
+                "--max-conns 99 is below --conns 100; raise it to that at least",
+            ),
+            (
+                "--rate 1k --max-conns 200",
+                "--max-conns works only with --on-busy grow; add that or leave --max-conns out",
+            ),
+            (
+                "--reset-close",
+                "--reset-close works only with --requests-per-connection or --load overload; add that or leave --reset-close out",
+            ),
             ("--format xml", "--format `xml` is not known; write text or json"),
             ("--format", "--format has no value; write text or json"),
             ("--procs", "--procs has no value; give one or leave it out"),

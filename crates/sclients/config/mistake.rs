@@ -35,7 +35,7 @@ fn of_choice(error: &clap::Error) -> String {
     let option = option(error);
     let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
     let choices = match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(choices)) => choices.join(" or "),
+        Some(ContextValue::Strings(choices)) => listed(choices),
         _ => String::new(),
     };
     match (value.is_empty(), choices.is_empty()) {
@@ -73,4 +73,12 @@ fn first_paragraph(error: &clap::Error) -> String {
     let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
     let line = lines.collect::<Vec<_>>().join(" ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+/// `a`, `a or b`, `a, b or c`.
+fn listed(choices: &[String]) -> String {
+    match choices {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }

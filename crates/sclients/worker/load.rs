@@ -158,7 +158,7 @@ impl Load {
     }
 
     fn may_open(&self, now: Instant) -> bool {
-        now < self.schedule.stop() && self.stage != Stage::Over
+        now < self.schedule.stop() && self.requests_left > 0 && self.stage != Stage::Over
     }
 
     fn wants_reopening(&self, now: Instant) -> bool {
@@ -170,10 +170,10 @@ impl Load {
         kept && self.may_open(now)
     }
 
-    /// Whether nothing is owed and nobody waits: no request is under way or due, and no attempt of a
-    /// schedule.
+    /// Whether nothing is owed and nobody waits: no request is under way or due, and under load no
+    /// attempt either, which the server may have accepted before we know.
     fn is_idle(&self, now: Instant) -> bool {
-        let attempting = self.attempts.is_some() && self.places.connecting() > 0;
+        let attempting = self.stage == Stage::Loaded && self.places.connecting() > 0;
         self.account.in_flight() == 0 && !attempting && !self.owes(now) && !self.owes_attempt(now)
     }
 

@@ -1,11 +1,13 @@
 //! Latency distributions: HdrHistogram, 1 ns to 1 h at three significant digits.
 //!
 //! Whole histograms travel and are merged, since histograms add up and percentiles do not. The
-//! value at quantile q is the upper edge of the bucket that holds rank ⌈q·n⌉.
+//! value at quantile q is the upper edge of the bucket that holds rank ⌈q·n⌉, see [`rank`].
 
 use crate::counters::COUNT_MAX;
+use crate::quantile::rank;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 /// The highest value that is told apart: one hour. What is longer is recorded as this, and counted.
 pub const HIGHEST_NANOS: u64 = 3_600_000_000_000;
@@ -33,7 +35,7 @@ pub struct Histogram {
 /// filling and adding whole ones).
 #[derive(Clone, Debug)]
 enum Counts {
-    /// Value and count, ascending.
+    /// Lowest value of a bucket and its count, which is not 0; ascending.
     Few(Vec<(u64, u64)>),
     All(Hdr),
 }
@@ -66,11 +68,45 @@ fn add(all: &mut Hdr, few: &[(u64, u64)]) {
     few.iter().for_each(|(value, count)| all.saturating_record_n(*value, *count));
 }
 
+/// The buckets of both; integers are added, so no order of unions makes a difference.
+fn union(mut a: &[(u64, u64)], mut b: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut both = Vec::with_capacity(a.len().max(b.len()));
+    while let (Some((first, rest_of_a)), Some((second, rest_of_b))) =
+        (a.split_first(), b.split_first())
+    {
+        match first.0.cmp(&second.0) {
+            Ordering::Less => {
+                both.push(*first);
+                a = rest_of_a;
+            }
+            Ordering::Greater => {
+                both.push(*second);
+                b = rest_of_b;
+            }
+            Ordering::Equal => {
+                both.push((first.0, first.1.saturating_add(second.1)));
+                (a, b) = (rest_of_a, rest_of_b);
+            }
+        }
+    }
+    both.extend_from_slice(a);
+    both.extend_from_slice(b);
+    both.shrink_to_fit();
+    both
+}
+
+/// The lowest and the highest value of the bucket that `value` falls into.
+const fn edges(value: u64) -> (u64, u64) {
+    let doublings = (value | (SINGLES - 1)).ilog2() + 1 - SINGLES.ilog2();
+    let lowest = value >> doublings << doublings;
+    (lowest, lowest + ((1 << doublings) - 1))
+}
+
 impl Histogram {
     /// Records one duration. One over [`HIGHEST_NANOS`] is recorded as that and counted as overflow.
     pub fn record(&mut self, nanos: u64) {
         self.overflow += u64::from(nanos > HIGHEST_NANOS);
-        self.all().saturating_record(nanos);
+        self.all().saturating_record(nanos.min(HIGHEST_NANOS));
     }
 
     /// Durations recorded.
@@ -91,11 +127,37 @@ impl Histogram {
         }
     }
 
-    fn whole(&self) -> Cow<'_, Hdr> {
+    pub(crate) fn whole(&self) -> Cow<'_, Hdr> {
         match &self.counts {
             Counts::Few(few) => Cow::Owned(all_of(few)),
             Counts::All(all) => Cow::Borrowed(all),
         }
+    }
+
+    /// The buckets that were used.
+    fn few(&self) -> Cow<'_, [(u64, u64)]> {
+        match &self.counts {
+            Counts::Few(few) => Cow::Borrowed(few),
+            Counts::All(all) => {
+                let used = all.iter_recorded();
+                Cow::Owned(
+                    used.map(|at| (edges(at.value_iterated_to()).0, at.count_at_value())).collect(),
+                )
+            }
+        }
+    }
+
+    /// The buckets that were used, ascending: the highest duration that falls into each, in
+    /// nanoseconds, and how many did.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        self.few().into_owned().into_iter().map(|(lowest, count)| (edges(lowest).1, count))
+    }
+
+    /// How many durations are in buckets above the one of `nanos`.
+    pub fn count_above(&self, nanos: u64) -> u64 {
+        let few = self.few();
+        let first = few.partition_point(|(lowest, _)| *lowest <= nanos);
+        few[first..].iter().map(|(_, count)| count).sum()
     }
 
     /// Durations that were over the highest value.
@@ -104,8 +166,31 @@ impl Histogram {
     }
 
     /// The duration at `quantile` (0 to 1), in nanoseconds; none of nothing.
+    ///
+    /// It is the upper edge of the bucket that holds [`rank`] of it, at most 1/1024 above what was
+    /// recorded; at quantile 0, the lower edge.
     pub fn quantile(&self, quantile: f64) -> Option<u64> {
-        (self.count() > 0).then(|| self.whole().value_at_quantile(quantile))
+        let (lowest, highest) = self.bucket_at(quantile)?;
+        Some(if quantile > 0.0 { highest } else { lowest })
+    }
+
+    /// The edges of the bucket that holds `quantile` (0 to 1); none of nothing.
+    pub(crate) fn bucket_at(&self, quantile: f64) -> Option<(u64, u64)> {
+        let n = self.count();
+        match &self.counts {
+            _ if n == 0 => None,
+            Counts::Few(few) => {
+                let rank = rank(n, quantile);
+                let mut passed = 0;
+                let holds_rank = |(_, count): &&(u64, u64)| {
+                    passed += count;
+                    passed >= rank
+                };
+                few.iter().find(holds_rank).map(|(lowest, _)| edges(*lowest))
+            }
+            // The library takes ⌈q·n⌉ of what it is given.
+            Counts::All(all) => Some(edges(all.value_at_quantile(quantile.next_down().max(0.0)))),
+        }
     }
 
     /// The mean, in nanoseconds; none of nothing.
@@ -128,6 +213,22 @@ impl Histogram {
             Counts::All(all) => self.all().add(all).expect("all have the same bounds"),
         }
         self.overflow += other.overflow;
+    }
+
+    /// As [`merge`](Self::merge), but takes memory for the buckets that were used alone.
+    pub(crate) fn merge_sparse(&mut self, other: &Self) {
+        match &mut self.counts {
+            Counts::Few(mine) => {
+                *mine = union(mine, &other.few());
+                self.overflow += other.overflow;
+            }
+            Counts::All(_) => self.merge(other),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn is_sparse(&self) -> bool {
+        matches!(self.counts, Counts::Few(_))
     }
 
     /// Forgets all; does nothing, cheaply, where nothing was recorded.
@@ -260,6 +361,42 @@ mod tests {
     fn what_is_too_long_is_kept_and_counted() {
         let histogram = of(&[HIGHEST_NANOS + 1]);
         assert_eq!((histogram.count(), histogram.overflow()), (1, 1));
+    }
+
+    #[test]
+    fn whatever_is_too_long_reads_back_as_the_highest() {
+        let highest = of(&[HIGHEST_NANOS]);
+        for nanos in [HIGHEST_NANOS + 1, HIGHEST_NANOS / 10 * 11, 2 * HIGHEST_NANOS, u64::MAX] {
+            let histogram = of(&[nanos]);
+            assert_eq!(histogram.encode(), highest.encode(), "{nanos}");
+            assert!(Histogram::decode(&histogram.encode(), 1).is_ok(), "{nanos}");
+        }
+    }
+
+    #[test]
+    fn edges_are_those_of_the_library() {
+        let all = all_of(&[]);
+        let near = |bit: u32| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1, 3 << bit >> 1];
+        for value in (0..42).flat_map(near).chain([HIGHEST_NANOS]) {
+            let theirs = (all.lowest_equivalent(value), all.highest_equivalent(value));
+            assert_eq!(edges(value), theirs, "{value}");
+        }
+    }
+
+    #[test]
+    fn few_buckets_and_all_give_the_same_answers() {
+        let values: Vec<u64> = (0..3000).map(|n| n * n * n * 7).collect();
+        let all = of(&values);
+        let few = Histogram::decode(&all.encode(), 0).unwrap();
+        assert!(few.iter().eq(all.iter()));
+        assert_eq!(few.iter().map(|(_, count)| count).sum::<u64>(), 3000);
+        for quantile in [-1.0, 0.0, 1e-9, 0.1, 0.5, 0.55, 0.999, 1.0, 2.0, f64::NAN] {
+            assert_eq!(few.quantile(quantile), all.quantile(quantile), "{quantile}");
+        }
+        for nanos in [0, 1, 7_000, 7_000_000_000, u64::MAX] {
+            assert_eq!(few.count_above(nanos), all.count_above(nanos), "{nanos}");
+        }
+        assert_eq!((all.count_above(0), all.count_above(7)), (2999, 2998));
     }
 
     #[test]

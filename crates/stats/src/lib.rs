@@ -9,19 +9,26 @@
 mod counters;
 mod gaps;
 mod histogram;
+pub mod hlog;
 mod interval;
 pub mod ledger;
 mod outcome;
 pub mod poisson;
+mod quantile;
 mod samples;
+mod sectioning;
 mod times;
 mod untrusted;
+mod windows;
 
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use gaps::Gaps;
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};
+pub use quantile::{Ranks, min_samples, min_samples_one_sided, rank, ranks, zero_failures_upper95};
 pub use samples::{SAMPLES_MAX, Samples, Told};
+pub use sectioning::{Estimate, Interval95, SECTIONS, Sections};
 pub use times::Times;
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};
+pub use windows::{WINDOWS_MAX, Window, Windows};
