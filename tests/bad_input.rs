@@ -144,14 +144,16 @@ fn a_file_that_allows_nothing_that_can_be_meant_is_refused() {
     let entry = "[[allow]]\nhost = 'a'\nconnections = 1\nrequests_per_s = 1\nattempts_per_s = 1\n\
                  expires = 2027-01-31\ncontact = 'a'\npurpose = 'b'\n";
     let wide = entry.replace("host = 'a'", "network = '0.0.0.0/0'");
+    let inside = entry.replace("host = 'a'", "network = '10.9.0.77/24'");
     let nobody = entry.replace("contact = 'a'\n", "");
     let large = format!("{entry}# {}", "x".repeat(1 << 20));
-    let table: [(&str, &[&str]); 7] = [
+    let table: [(&str, &[&str]); 8] = [
         ("[[allow]", &["allow.toml", "line 1"]),
         ("\u{0}", &["allow.toml", "line 1"]),
         ("", &["allow.toml", "there is no entry", "[[allow]]"]),
         ("all = true", &["allow.toml", "`all`", "[[allow]]"]),
-        (&wide, &["entry 1", "0.0.0.0/0", "wider than /8"]),
+        (&wide, &["entry 1", "0.0.0.0/0", "wider than /16", "name the networks"]),
+        (&inside, &["entry 1", "`10.9.0.77/24`", "write 10.9.0.0/24 if", "10.9.0.77/32"]),
         (&nobody, &["entry 1", "`contact` is missing"]),
         (&large, &["allow.toml", "1048576"]),
     ];
