@@ -90,6 +90,23 @@ fn a_port_where_nobody_listens_ends_the_run_by_itself() {
 }
 
 #[test]
+fn a_program_is_told_in_json_that_nobody_listens() {
+    let address = format!("127.0.0.1:{}", closed_port());
+    let words = format!("--format json --procs 2 --conns 5 http://{address}/");
+    let done = sclients(&words).run().expect(UNREACHABLE);
+    assert_eq!(done.stderr.len(), 1, "{:#?}", done.stderr);
+    let line = done.stderr[0].strip_prefix("sclients: ").unwrap();
+    let report = done.json();
+    report.assert_ledger();
+    assert_eq!(report.count("schema"), 1);
+    assert_eq!(report.text("verdict.state"), "invalid");
+    assert_eq!(report.text("verdict.reasons.0"), line);
+    assert_eq!(report.text("plan.peer"), address);
+    assert!(report.at("connections.failed")["connect.refused"].as_u64() > Some(0));
+    assert_eq!(report.count("connections.established"), 0);
+}
+
+#[test]
 fn a_source_of_another_host_is_refused_before_anything_is_opened() {
     assert_refused(sclients("--source 192.0.2.1 --conns 5"), REFUSED, &["192.0.2.1"]);
 }

@@ -23,7 +23,7 @@ pub use reap::Exit;
 pub use spawn::Role;
 
 use crate::child::usage;
-use crate::config::ServeConfig;
+use crate::config::{Format, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::plan::Plan;
@@ -113,10 +113,25 @@ pub fn run(mut plan: Plan) -> Result<ExitCode, SupervisorError> {
     spawned?;
     let outcome = conduct(&mut context);
     drop(reserved);
+    tell_of_nobody(&context.world, &plan, begun)?;
     finish(context, outcome, |world| {
         let summary = world.summary(plan, begun);
         verdict::exit_code(&summary, &Verdict::of(&summary))
     })
+}
+
+/// A program that reads JSON gets its object also where nobody accepted a connection: what was counted,
+/// and the line for people as the verdict's first reason.
+fn tell_of_nobody(world: &World, plan: &Plan, begun: Instant) -> Result<(), SupervisorError> {
+    let Some(failure @ Failure::Unreachable { .. }) = world.conductor.failure() else {
+        return Ok(());
+    };
+    if plan.config.format != Format::Json {
+        return Ok(());
+    }
+    let mut summary = world.summary(plan.clone(), begun);
+    summary.faults.insert(0, failure.to_string());
+    write_result(&report::summary(&summary)).map_err(system("standard output"))
 }
 
 /// Runs the embedded target alone until a signal, and prints what it saw.
