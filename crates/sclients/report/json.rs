@@ -166,6 +166,7 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "early_response": of(Counter::EarlyAnswers),
         "extra_data": of(Counter::ExtraData),
         "unsolicited": of(Counter::Unsolicited),
+        "forgiven": of(Counter::Forgiven),
         "failed_share": failed_share(counters),
     })
 }

@@ -201,7 +201,7 @@ fn oddities(page: &mut Page, counters: &Counters) {
     let told = [
         (Counter::Interims, "interim answers"),
         (Counter::EarlyAnswers, "answers before their request was sent"),
-        (Counter::ExtraData, "answers with bytes behind them that are none"),
+        (Counter::ExtraData, "× bytes that belong to no answer"),
         (Counter::Unsolicited, "answers that nobody asked for, counted nowhere else"),
     ];
     for (counter, what) in told.into_iter().filter(|(counter, _)| counters.of(*counter) > 0) {
@@ -333,7 +333,7 @@ fn generator(page: &mut Page, summary: &Summary) {
         facts.push(format!("{} of CPU per request", duration(micros * 1e3)));
     }
     if let Some(memory) = summary.user_bytes_per_connection() {
-        facts.push(format!("{memory:.0} bytes of user memory per connection"));
+        facts.push(format!("{} of user memory per connection", bytes(memory.round() as u64)));
     }
     facts.push(format!("{:.1} s of CPU", summary.workers_cpu_micros() as f64 / 1e6));
     page.line("generator", &facts.join(" · "));
@@ -350,6 +350,15 @@ fn notes(page: &mut Page, summary: &Summary) {
     let worth = summary.plan.findings.iter().filter(|finding| finding.level > Level::Ok);
     worth.for_each(|finding| page.line("note", &finding.text));
     if summary.plan.config.lenient {
-        page.line("note", "lenient: LF ended lines, and the same Content-Length twice was one");
+        page.line("note", &leniency(summary.counters().of(Counter::Forgiven)));
+    }
+}
+
+/// What `--lenient` came to.
+fn leniency(forgiven: u64) -> String {
+    match forgiven {
+        0 => "lenient: nothing had to be forgiven".to_owned(),
+        1 => "lenient: 1 answer was taken that the standard forbids".to_owned(),
+        _ => format!("lenient: {} answers were taken that the standard forbids", grouped(forgiven)),
     }
 }

@@ -203,13 +203,24 @@ impl Load {
         self.recorder.counters.not_sent[why as usize] += 1;
     }
 
-    fn completed(&mut self, connection: &mut Connection<Self>, answer: Answer, at: Instant) {
+    /// An answer is whole; what is behind it in `input`, nobody asked for.
+    fn completed(
+        &mut self,
+        connection: &mut Connection<Self>,
+        answer: Answer,
+        input: &[u8],
+        at: Instant,
+    ) {
         self.recorder.count(Counter::RequestsCompleted);
         if answer.early {
             self.recorder.count(Counter::EarlyAnswers);
         }
-        if answer.surplus {
-            self.count_unasked(answer.unsolicited);
+        if answer.forgiven {
+            self.recorder.count(Counter::Forgiven);
+        }
+        if answer.surplus > 0 {
+            let end = input.len().saturating_sub(answer.surplus as usize);
+            self.unasked(answer.unsolicited, &input[end..]);
         }
         self.recorder.counters.count_status(answer.status);
         if !self.expects(answer.status) {
@@ -228,9 +239,15 @@ impl Load {
         }
     }
 
-    /// Bytes that no request asked for: another answer, or not even that.
-    fn count_unasked(&mut self, answer: bool) {
-        self.recorder.count(if answer { Counter::Unsolicited } else { Counter::ExtraData });
+    /// `sent` is what no request asked for: another answer, or not even that.
+    #[cold]
+    fn unasked(&mut self, answer: bool, sent: &[u8]) {
+        let (counter, outcome) = match answer {
+            true => (Counter::Unsolicited, Outcome::Unsolicited),
+            false => (Counter::ExtraData, Outcome::ExtraData),
+        };
+        self.recorder.count(counter);
+        self.recorder.sample(outcome, sent);
     }
 
     /// The request under way has ended at `at`, in an answer or a timeout: its latency counts.
@@ -248,13 +265,15 @@ impl Load {
 
     /// The machine gave the connection up at `input`, with or without a request under way.
     fn gave_up(&mut self, connection: &mut Connection<Self>, failure: Failure, input: &[u8]) {
-        let outcome = classify::of_exchange(failure, connection.place.answered);
-        self.recorder.sample(outcome, input);
         match failure {
             Failure::Unsolicited | Failure::ExtraData if !connection.place.in_flight => {
-                self.count_unasked(failure == Failure::Unsolicited);
+                self.unasked(failure == Failure::Unsolicited, input);
             }
-            _ => self.failed(&mut connection.place, outcome),
+            _ => {
+                let outcome = classify::of_exchange(failure, connection.place.answered);
+                self.recorder.sample(outcome, input);
+                self.failed(&mut connection.place, outcome);
+            }
         }
         connection.close(Ending::Close);
     }
@@ -540,7 +559,10 @@ impl Model for Load {
         }
         match event {
             ClientEvent::Interim(_) => self.recorder.count(Counter::Interims),
-            ClientEvent::Completed(answer) => self.completed(connection, answer, at),
+            ClientEvent::Extra(bytes) => {
+                self.unasked(false, &input[..input.len().min(bytes as usize)]);
+            }
+            ClientEvent::Completed(answer) => self.completed(connection, answer, input, at),
             ClientEvent::Failed(failure) => self.gave_up(connection, failure, input),
         }
     }
