@@ -4,10 +4,11 @@ mod driver;
 
 use driver::{Done, Report, sclients};
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -202,6 +203,59 @@ fn lenient_says_how_much_it_forgave() {
     assert_eq!(strict.at("requests.failed")["http.chunk"], 10);
     let text = sclients(words).run().expect(0).stdout;
     assert!(text.contains("lenient: nothing had to be forgiven\n"), "{text}");
+}
+
+/// More than the buffers of both ends hold.
+const UPLOAD_BYTES: usize = 32 << 20;
+
+/// A server that answers an upload at once, waits, and then takes the rest, or never; says how much it took.
+fn early_server(reads_on: bool) -> (SocketAddr, mpsc::Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (took, taken) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut room = vec![0; 1 << 16];
+        let mut bytes = stream.read(&mut room).unwrap();
+        stream.write_all(EMPTY.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        if reads_on {
+            bytes += io::copy(&mut stream, &mut io::sink()).unwrap() as usize;
+        }
+        let _ = took.send(bytes);
+        // The connection stays open while the run lasts.
+        thread::sleep(Duration::from_secs(5));
+    });
+    (address, taken)
+}
+
+#[test]
+fn the_end_of_a_run_waits_for_the_rest_of_an_upload_that_was_answered() {
+    let mut upload = tempfile::NamedTempFile::new().unwrap();
+    upload.write_all(&vec![b'x'; UPLOAD_BYTES]).unwrap();
+    let data = format!("@{}", upload.path().display());
+    for until in ["--requests 1", "--duration 100ms --think 10s"] {
+        let words = format!("--format json --conns 1 --early-answer finish {until} -d");
+        let (address, taken) = early_server(true);
+        let command = sclients(&words).arg(&data).arg(format!("http://{address}/"));
+        let report = command.run().expect(0).json();
+        report.assert_ledger();
+        assert_eq!(report.count("requests.early_response"), 1);
+        assert_eq!(report.count("requests.upload_cut"), 0);
+        let taken = taken.recv_timeout(driver::DEADLINE).unwrap();
+        assert!(taken > UPLOAD_BYTES, "{taken}, head included");
+        assert_eq!(
+            report.count("phases.2.bytes_written") + report.count("phases.3.bytes_written"),
+            taken as u64
+        );
+    }
+    let (address, _taken) = early_server(false);
+    let words = "--format json --conns 1 --early-answer finish --requests 1 --drain 400ms -d";
+    let command = sclients(words).arg(&data).arg(format!("http://{address}/"));
+    let done = command.run().expect(0);
+    done.json().assert_ledger();
+    assert_eq!(done.json().count("requests.upload_cut"), 1);
+    assert!(done.waited < Duration::from_secs(3), "{:?}", done.waited);
 }
 
 #[test]

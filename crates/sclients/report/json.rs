@@ -167,6 +167,7 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "extra_data": of(Counter::ExtraData),
         "unsolicited": of(Counter::Unsolicited),
         "forgiven": of(Counter::Forgiven),
+        "upload_cut": of(Counter::UploadsCut),
         "failed_share": failed_share(counters),
     })
 }

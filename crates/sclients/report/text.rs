@@ -203,6 +203,7 @@ fn oddities(page: &mut Page, counters: &Counters) {
         (Counter::EarlyAnswers, "answers before their request was sent"),
         (Counter::ExtraData, "× bytes that belong to no answer"),
         (Counter::Unsolicited, "answers that nobody asked for, counted nowhere else"),
+        (Counter::UploadsCut, "uploads answered early whose rest did not get away in time"),
     ];
     for (counter, what) in told.into_iter().filter(|(counter, _)| counters.of(*counter) > 0) {
         page.line("", &format!("  {} {what}", grouped(counters.of(counter))));

@@ -40,6 +40,8 @@ pub struct Place {
     measured: bool,
     /// An answer came on this connection.
     answered: bool,
+    /// The rest of a request that was answered early is still to be sent.
+    owing: bool,
 }
 
 impl Place {
@@ -52,6 +54,7 @@ impl Place {
             in_flight: false,
             measured: false,
             answered: false,
+            owing: false,
         }
     }
 }
@@ -85,6 +88,8 @@ pub struct Load {
     /// Deadlines move as an answer comes.
     minds_silence: bool,
     in_flight: u64,
+    /// Connections that still send the rest of a request that was answered.
+    owing: u64,
     last_answer: Instant,
     first_connect: Instant,
     last_established: Instant,
@@ -118,6 +123,7 @@ impl Load {
             requests_left: share.requests.unwrap_or(u64::MAX),
             minds_silence: share.first_byte_nanos.or(share.idle_nanos).is_some(),
             in_flight: 0,
+            owing: 0,
             last_answer: Instant::default(),
             first_connect: Instant::FAR_FUTURE,
             last_established: Instant::default(),
@@ -167,6 +173,8 @@ impl Load {
 
     /// Sends the request that was due at `due`.
     fn begin(&mut self, connection: &mut Connection<Self>, due: Instant) {
+        // What is owed goes before this request, which from now on tells what becomes of both.
+        self.owes(&mut connection.place, false);
         connection.machine.start();
         connection.heard = false;
         let sent = Instant::now();
@@ -214,6 +222,7 @@ impl Load {
         self.recorder.count(Counter::RequestsCompleted);
         if answer.early {
             self.recorder.count(Counter::EarlyAnswers);
+            self.owes(&mut connection.place, answer.reusable);
         }
         if answer.forgiven {
             self.recorder.count(Counter::Forgiven);
@@ -248,6 +257,12 @@ impl Load {
         };
         self.recorder.count(counter);
         self.recorder.sample(outcome, sent);
+    }
+
+    /// Whether the rest of a request that was answered is still to be sent.
+    fn owes(&mut self, place: &mut Place, owing: bool) {
+        self.owing -= u64::from(std::mem::replace(&mut place.owing, owing));
+        self.owing += u64::from(owing);
     }
 
     /// The request under way has ended at `at`, in an answer or a timeout: its latency counts.
@@ -350,15 +365,20 @@ impl Load {
 
     /// Whether this stage is over: what [`advance`] acts on.
     fn is_over(&self, now: Instant) -> bool {
-        let idle = self.in_flight == 0;
-        let stage = match self.stage {
+        if self.schedule.phase(now) == Phase::Drain {
+            let drained = self.is_drained() || now >= self.schedule.stop() + self.drain;
+            return drained && self.stage != Stage::Over;
+        }
+        match self.stage {
             Stage::Opening => self.places.all_settled() || now >= self.open_deadline(),
-            Stage::Loaded => self.requests_left == 0 && idle,
-            Stage::Over => return false,
-            Stage::Waiting | Stage::Opened => false,
-        };
-        let drained = idle || now >= self.schedule.stop() + self.drain;
-        stage || (self.schedule.phase(now) == Phase::Drain && drained)
+            Stage::Loaded => self.requests_left == 0 && self.in_flight == 0,
+            Stage::Waiting | Stage::Opened | Stage::Over => false,
+        }
+    }
+
+    /// Whether nothing is to be waited for any more: neither an answer nor the rest of an upload.
+    fn is_drained(&self) -> bool {
+        self.in_flight == 0 && self.owing == 0
     }
 
     /// When this worker has something to do again of itself.
@@ -476,7 +496,9 @@ fn advance(context: &mut Context<Load>, now: Instant) {
         Stage::Opening => opened(context),
         _ => {
             load.schedule.stop_at(now);
-            finish(context, now);
+            if load.is_drained() {
+                finish(context, now);
+            }
         }
     }
 }
@@ -498,6 +520,8 @@ fn opened(context: &mut Context<Load>) {
 
 /// Reports for the last time. The connections stay as they are until the supervisor has all finals.
 fn finish(context: &mut Context<Load>, now: Instant) {
+    let load = &mut context.world.model;
+    load.recorder.counters.count_many(Counter::UploadsCut, load.owing);
     cut_interval(context, now);
     cut(context, now);
     let load = &mut context.world.model;
@@ -612,6 +636,10 @@ impl Model for Load {
             }
         };
         self.recorder.count(counter);
+        if place.owing {
+            self.recorder.count(Counter::UploadsCut);
+            self.owes(&mut place, false);
+        }
         self.failed(&mut place, outcome);
         if !self.wants_reopening(now) {
             return;
@@ -627,6 +655,12 @@ impl Model for Load {
         self.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
         if self.minds_silence && connection.place.in_flight {
             connection.deadline = self.answer_deadline(connection.place.sent, at);
+        }
+    }
+
+    fn flushed(&mut self, connection: &mut Connection<Self>) {
+        if connection.place.owing {
+            self.owes(&mut connection.place, false);
         }
     }
 

@@ -46,6 +46,8 @@ named! {
         Unsolicited = "unsolicited",
         /// Answers that were taken and that the standard forbids.
         Forgiven = "forgiven",
+        /// Uploads answered early whose rest was to be sent and was not.
+        UploadsCut = "upload_cut",
         /// At a target: cases of hostility that were played.
         Hostile = "hostile",
         /// Bytes read.
