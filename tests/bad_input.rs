@@ -108,6 +108,23 @@ fn a_port_where_nobody_listens_ends_the_run_by_itself() {
 }
 
 #[test]
+fn a_program_is_told_in_json_that_nobody_listens() {
+    let address = format!("127.0.0.1:{}", closed_port());
+    let words = format!("--format json --procs 2 --conns 5 http://{address}/");
+    let done = sclients(&words).run().expect(UNREACHABLE);
+    assert_eq!(done.stderr.len(), 1, "{:#?}", done.stderr);
+    let line = done.stderr[0].strip_prefix("sclients: ").unwrap();
+    let report = done.json();
+    report.assert_ledger();
+    assert_eq!(report.count("schema"), 1);
+    assert_eq!(report.text("verdict.state"), "invalid");
+    assert_eq!(report.text("verdict.reasons.0"), line);
+    assert_eq!(report.text("plan.peer"), address);
+    assert!(report.at("connections.failed")["connect.refused"].as_u64() > Some(0));
+    assert_eq!(report.count("connections.established"), 0);
+}
+
+#[test]
 fn a_source_of_another_host_is_refused_before_anything_is_opened() {
     assert_refused(sclients("--source 192.0.2.1 --conns 5"), REFUSED, &["192.0.2.1"]);
 }
@@ -162,14 +179,16 @@ fn a_file_that_allows_nothing_that_can_be_meant_is_refused() {
     let entry = "[[allow]]\nhost = 'a'\nconnections = 1\nrequests_per_s = 1\nattempts_per_s = 1\n\
                  expires = 2027-01-31\ncontact = 'a'\npurpose = 'b'\n";
     let wide = entry.replace("host = 'a'", "network = '0.0.0.0/0'");
+    let inside = entry.replace("host = 'a'", "network = '10.9.0.77/24'");
     let nobody = entry.replace("contact = 'a'\n", "");
     let large = format!("{entry}# {}", "x".repeat(1 << 20));
-    let table: [(&str, &[&str]); 7] = [
+    let table: [(&str, &[&str]); 8] = [
         ("[[allow]", &["allow.toml", "line 1"]),
         ("\u{0}", &["allow.toml", "line 1"]),
         ("", &["allow.toml", "there is no entry", "[[allow]]"]),
         ("all = true", &["allow.toml", "`all`", "[[allow]]"]),
-        (&wide, &["entry 1", "0.0.0.0/0", "wider than /8"]),
+        (&wide, &["entry 1", "0.0.0.0/0", "wider than /16", "name the networks"]),
+        (&inside, &["entry 1", "`10.9.0.77/24`", "write 10.9.0.0/24 if", "10.9.0.77/32"]),
         (&nobody, &["entry 1", "`contact` is missing"]),
         (&large, &["allow.toml", "1048576"]),
     ];

@@ -83,6 +83,29 @@ fn what_the_readme_points_at_is_there() {
     }
 }
 
+/// What follows the words `Exit codes: `, up to the end of the paragraph, a word each.
+fn exit_codes(text: &str) -> Vec<&str> {
+    let list = text.split("Exit codes: ").nth(1).expect("exit codes are told");
+    list.split("\n\n").next().unwrap().split_whitespace().collect()
+}
+
+#[test]
+fn the_readme_and_the_help_tell_the_same_exit_codes() {
+    let help = driver::sclients("--help").run().expect(0).stdout;
+    assert_eq!(exit_codes(&readme()), exit_codes(&help));
+    for code in ["0", "1", "2", "3", "4", "5", "6", "130", "143"] {
+        assert!(exit_codes(&help).contains(&code), "{code}");
+    }
+}
+
+#[test]
+fn the_help_shows_every_command() {
+    let help = driver::sclients("--help").run().expect(0).stdout;
+    for command in ["serve", "doctor", "completions", "man"] {
+        assert!(help.lines().any(|line| line.starts_with(&format!("  {command} "))), "{help}");
+    }
+}
+
 #[test]
 fn other_commands_that_the_readme_names_answer() {
     let readme = readme();

@@ -47,6 +47,11 @@ fn user_memory_per_connection_is_small_and_printed() {
     let report = report("--conns 2000 --load hold --duration 1s");
     let bytes = report.number("generator.user_bytes_per_connection");
     assert!(bytes > 0.0 && bytes < 1024.0, "{bytes}");
+    let text = sclients("--conns 2000 --load hold --duration 1s").run().expect(0).stdout;
+    assert!(
+        text.contains("B of user memory per connection"),
+        "in the units of other bytes: {text}"
+    );
 }
 
 #[test]

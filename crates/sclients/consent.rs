@@ -533,7 +533,7 @@ mod tests {
 
     #[test]
     fn loopback_needs_no_entry_and_any_no_entry_helps() {
-        let own = entry("network = '127.0.0.0/8'", "2027-01-31");
+        let own = entry("network = '127.0.0.0/16'", "2027-01-31");
         let loopback = with_entries("--conns 10k http://127.0.0.1/", &["127.0.0.1"], vec![own]);
         assert_eq!(loopback, Ok(FREE));
         let any = entry("host = '0.0.0.0'", "2027-01-31");

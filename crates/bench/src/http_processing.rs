@@ -167,7 +167,7 @@ impl Exchange {
 /// Counts an event; returns whether it ended the exchange.
 fn note(tally: &mut Tally, event: ClientEvent) -> bool {
     match event {
-        ClientEvent::Interim(_) => false,
+        ClientEvent::Interim(_) | ClientEvent::Extra(_) => false,
         ClientEvent::Completed(answer) => {
             *tally.statuses.entry(answer.status).or_default() += 1;
             true

@@ -219,7 +219,8 @@ pub(crate) fn surplus_is_told(asking: &Asking, stream: &[u8], story: &Story) {
         return;
     };
     let unsolicited = begins_answer(&stream[end..]);
-    let expected = Answer { reusable: false, surplus: true, unsolicited, ..*answer };
+    let surplus = (stream.len() - end) as u32;
+    let expected = Answer { reusable: false, surplus, unsolicited, ..*answer };
     for split in [None, Some(1), Some(end / 2), Some(end.saturating_sub(1))] {
         let reads = reads(&[], split.filter(|split| (1..end).contains(split)), stream.len());
         let seen = told(asking, stream, &reads).told;

@@ -98,6 +98,7 @@ fn ours(data: &[u8], lenient: bool) -> (Verdict, Option<Failure>) {
         }
         Some(ClientEvent::Interim(status)) => taken(status),
         Some(ClientEvent::Completed(answer)) => taken(answer.status),
+        Some(ClientEvent::Extra(_)) => panic!("a head has no bytes behind it"),
         Some(ClientEvent::Failed(failure)) => (Verdict::Refused, Some(failure)),
     }
 }

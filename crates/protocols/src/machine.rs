@@ -93,6 +93,10 @@ impl<E> Received<E> {
 pub enum ClientEvent {
     /// An interim answer (HTTP 1xx other than 101) with this status; the exchange stays open.
     Interim(u16),
+    /// Bytes begin that no answer may have, such as a body behind an interim answer, at most so many of the input
+    /// (saturating). They are dropped and the exchange stays open, as the last of its connection. Told once in an
+    /// exchange, and only the first of them is consumed with it.
+    Extra(u32),
     /// The exchange ended with a whole answer.
     Completed(Answer),
     /// The exchange, or without one the connection, failed; the machine is finished.
@@ -109,10 +113,13 @@ pub struct Answer {
     /// The answer was whole before our request was fully sent; what remains of the request is dropped, unless the
     /// connection is `reusable`.
     pub early: bool,
-    /// Bytes came that belong to no answer we asked for (then not `reusable`).
-    pub surplus: bool,
+    /// How many bytes behind it, to the end of the input that completed it, belong to no answer we asked for; not
+    /// `reusable` where there are any.
+    pub surplus: u32,
     /// The surplus begins like another answer, so it is one nobody asked for, and not extra data of this one.
     pub unsolicited: bool,
+    /// A strict machine would have refused it.
+    pub forgiven: bool,
 }
 
 /// Why an exchange or a connection failed, over all protocols.
@@ -149,7 +156,7 @@ pub enum Failure {
     Unsolicited,
     /// Bytes that are no answer came while nothing was asked.
     ExtraData,
-    /// The answer's body is over the limit that was set.
+    /// The data of the answer's body, chunk framing left out, is over the limit that was set.
     BodyLimit,
     /// What came back is not what was sent.
     EchoMismatch,

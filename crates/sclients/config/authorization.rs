@@ -27,8 +27,8 @@ use toml::value::{Date, Datetime, Offset, Time};
 use toml::{Table, Value};
 
 /// The widest networks: a wider one would be a blanket.
-const PREFIX_MIN_IPV4: u8 = 8;
-const PREFIX_MIN_IPV6: u8 = 16;
+const PREFIX_MIN_IPV4: u8 = 16;
+const PREFIX_MIN_IPV6: u8 = 32;
 /// The longest `contact` and `purpose`, in characters.
 const CHARACTERS_MAX: usize = 200;
 const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
@@ -140,12 +140,25 @@ pub enum Mistake {
     #[error("key `network` {} is not a network; write 192.0.2.0/24 or 2001:db8::/32", quoted(.0))]
     Network(String),
     /// A block of too many addresses.
-    #[error("key `network` {} is wider than /{min}; there is no leave for so many hosts, name the networks that are yours", quoted(.text))]
+    #[error("key `network` {} is wider than /{min}; there is no leave for so many hosts; name the networks that are yours, an entry each", quoted(.text))]
     Wide {
         /// As written.
         text: String,
         /// The widest of its family.
         min: u8,
+    },
+    /// An address inside a block, in place of the block's first.
+    #[error(
+        "key `network` {} is an address inside {block}; write {block} if that block is meant, or {host}",
+        quoted(.text)
+    )]
+    Inside {
+        /// As written.
+        text: String,
+        /// The block.
+        block: Network,
+        /// The address alone.
+        host: Network,
     },
     /// A number out of its range.
     #[error("key `{key}` {value} is out of range; write a number from 1 to {max}")]
@@ -296,8 +309,8 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Reads `ADDRESS/PREFIX`; bits of the address behind the prefix do not matter. An IPv4-mapped network
-/// is the IPv4 one that it means.
+/// Reads `ADDRESS/PREFIX`, the address being the block's first: whoever names another may mean that one
+/// alone. An IPv4-mapped network is the IPv4 one that it means.
 fn network(text: &str) -> Result<Network, Mistake> {
     let no_network = || Mistake::Network(text.into());
     let (address, prefix) = text.split_once('/').ok_or_else(no_network)?;
@@ -315,6 +328,10 @@ fn network(text: &str) -> Result<Network, Mistake> {
     let min = if network.address.is_ipv4() { PREFIX_MIN_IPV4 } else { PREFIX_MIN_IPV6 };
     if network.prefix < min {
         return Err(Mistake::Wide { text: text.into(), min });
+    }
+    if network.address != network.first() {
+        let host = Network { prefix: if network.address.is_ipv4() { 32 } else { 128 }, ..network };
+        return Err(Mistake::Inside { text: text.into(), block: network, host });
     }
     Ok(network)
 }
@@ -507,13 +524,11 @@ mod tests {
     fn networks_hold_their_addresses_in_either_notation() {
         for (text, inside, outside) in [
             ("192.0.2.0/24", ["192.0.2.0", "::ffff:192.0.2.255"], "192.0.3.0"),
-            ("192.0.2.77/24", ["192.0.2.1", "192.0.2.255"], "192.0.1.255"),
-            ("10.0.0.0/8", ["10.0.0.0", "10.255.255.255"], "11.0.0.0"),
+            ("10.9.0.0/16", ["10.9.0.0", "10.9.255.255"], "10.10.0.0"),
             ("192.0.2.1/32", ["192.0.2.1", "::ffff:192.0.2.1"], "192.0.2.2"),
             ("::ffff:192.0.2.0/120", ["192.0.2.9", "::ffff:192.0.2.9"], "2001:db8::1"),
             ("2001:db8::/32", ["2001:db8::1", "2001:db8:ffff::"], "2001:db9::"),
             ("2001:db8::1/128", ["2001:db8::1", "2001:db8::1"], "2001:db8::2"),
-            ("2000::/16", ["2000::1", "2000:ffff::"], "192.0.2.1"),
         ] {
             let network = network(text).unwrap();
             for address in inside {
@@ -521,22 +536,44 @@ mod tests {
             }
             assert!(!network.holds(outside.parse().unwrap()), "{outside} in {text}");
         }
-        assert_eq!(network("192.0.2.77/24").unwrap().to_string(), "192.0.2.0/24");
         assert_eq!(network("::ffff:192.0.2.0/120").unwrap().to_string(), "192.0.2.0/24");
     }
 
     #[test]
     fn no_network_is_a_blanket() {
-        for text in ["10.0.0.0/7", "0.0.0.0/0", "::/0", "2000::/15", "::ffff:0.0.0.0/96"] {
+        let wide = [
+            "10.0.0.0/8",
+            "10.0.0.0/15",
+            "0.0.0.0/0",
+            "::/0",
+            "2001:db8::/31",
+            "::ffff:0.0.0.0/96",
+        ];
+        for text in wide {
             let mistake = network(text).unwrap_err();
             assert!(matches!(mistake, Mistake::Wide { .. }), "{text}: {mistake}");
         }
-        let mistake = network("10.0.0.0/7").unwrap_err().to_string();
-        assert!(mistake.starts_with("key `network` `10.0.0.0/7` is wider than /8; "), "{mistake}");
+        let mistake = network("10.0.0.0/8").unwrap_err().to_string();
+        assert!(mistake.starts_with("key `network` `10.0.0.0/8` is wider than /16; "), "{mistake}");
         for text in
             ["", "192.0.2.1", "192.0.2.0/33", "192.0.2.0/", "::1/129", "a/24", "10.0.0.0/+8"]
         {
             assert_eq!(network(text), Err(Mistake::Network(text.into())));
+        }
+    }
+
+    #[test]
+    fn an_address_inside_a_block_is_not_the_block() {
+        for (text, said) in [
+            (
+                "10.9.0.77/24",
+                "inside 10.9.0.0/24; write 10.9.0.0/24 if that block is meant, or 10.9.0.77/32",
+            ),
+            ("2001:db8::1/48", "inside 2001:db8::/48; write 2001:db8::/48 if"),
+            ("::ffff:192.0.2.1/120", "inside 192.0.2.0/24; write 192.0.2.0/24 if"),
+        ] {
+            let mistake = network(text).unwrap_err().to_string();
+            assert!(mistake.contains(said) && !mistake.contains('\n'), "{mistake}");
         }
     }
 

@@ -46,8 +46,8 @@ Numbers take 10k and 10_000, durations 250ms and 1m30s, sizes 64 and 1MiB.
 A target that is not on this host must be named again with --authorized, or have an entry in the
 --authorization file. Its run is stopped when most of it fails for 10 s.
 
-Exit codes: 0 done, 1 internal, 2 usage, 3 does not fit this host, 4 not as expected, 5 incomplete,
-6 target not authorised, 130 interrupted, 143 terminated.";
+Exit codes: 0 done, 1 internal, 2 usage, 3 does not fit this host, 4 nothing answered as expected,
+5 incomplete or invalid, 6 target not authorised, 130 interrupted, 143 terminated.";
 
 /// What the user typed, each value by itself in order.
 #[derive(Clone, Debug, Parser)]
@@ -80,13 +80,11 @@ pub enum Command {
     #[command(args_override_self = true)]
     Doctor(Box<RunOptions>),
     /// Print a completion script
-    #[command(hide = true)]
     Completions {
         /// For which shell
         shell: Shell,
     },
     /// Print the man page
-    #[command(hide = true)]
     Man,
 }
 
@@ -202,13 +200,14 @@ pub struct LoadOptions {
     /// Hold: a request on each connection so often
     #[arg(long, value_name = "T", value_parser = span)]
     pub heartbeat: Option<Duration>,
-    /// Longest wait for outstanding answers at the end [default: --timeout]
+    /// Longest wait for outstanding answers and uploads at the end [default: --timeout]
     #[arg(long, value_name = "T", value_parser = pause)]
     pub drain: Option<Duration>,
     /// The same after a signal
     #[arg(long, value_name = "T", default_value = "5s", value_parser = pause)]
     pub grace: Duration,
-    /// Seed of all that is drawn; repeats a run [default: drawn and printed]
+    /// Seed of all that is drawn: the same draws again; how many are needed, and when, is up to timing
+    /// [default: drawn and printed]
     #[arg(long, value_name = "N", value_parser = count::<u64>(0, u64::MAX))]
     pub seed: Option<u64>,
     /// Pin worker i to the i-th of these processors
@@ -273,13 +272,16 @@ pub struct RequestOptions {
     /// Longest silence within an answer [default: --timeout]
     #[arg(long, value_name = "T", value_parser = span)]
     pub idle_timeout: Option<Duration>,
-    /// Take LF as the end of a line, and the same Content-Length twice; the report names it
+    /// Take LF as the end of a line, in heads, chunk lines and trailers, and the same Content-Length
+    /// twice; the report says how many answers needed it
     #[arg(long)]
     pub lenient: bool,
-    /// Most bytes of an answer's body [default: unlimited]
+    /// Most bytes of an answer's body, chunk framing not counted; over it is body_limit, nobody's fault
+    /// [default: unlimited]
     #[arg(long, value_name = "BYTES", value_parser = size(0, MAX_BODY_BYTES_MAX))]
     pub max_body: Option<u64>,
-    /// After an answer to a request that is not sent yet: close (stop), or send the rest (finish)
+    /// After an answer to a request that is not sent yet: close (stop), or send the rest (finish, at
+    /// the end for --drain at most)
     #[arg(long, value_name = "WHAT", default_value = "stop")]
     pub early_answer: EarlyAnswer,
     /// Statuses that count as expected, comma separated [default: 200-399]
@@ -476,7 +478,10 @@ mod tests {
             assert!(help.contains(&format!("\n{heading}\n")), "{heading}\n{help}");
         }
         assert!(help.contains("\nExamples:\n"));
-        for hidden in ["__child", "completions"] {
+        for shown in ["serve", "doctor", "completions", "man"] {
+            assert!(help.contains(&format!("\n  {shown} ")), "{shown}\n{help}");
+        }
+        for hidden in ["__child"] {
             assert!(!help.contains(hidden), "{hidden}");
         }
     }

@@ -135,18 +135,18 @@ fn loner(cases: &[&'static Case]) -> Option<&'static Case> {
     (cases.len() > 1).then(|| cases.iter().find(alone).copied()).flatten()
 }
 
-/// Every case, a line each: number, name, class, what it does, where the fact was found.
+/// Every case, a line each: name, class and on what it depends, what it does, where the fact was found.
 pub fn list() -> String {
     let mut text = String::new();
     for case in CASES {
-        let class = match case.class == case.reused {
-            true => case.class.to_owned(),
-            false => format!("{}; reused: {}", case.class, case.reused),
-        };
-        text += &format!(
-            "{:>2}  {:<22}  {:<25}  {}  [{}]\n",
-            case.number, case.name, class, case.about, case.source
-        );
+        let mut class = case.class.to_owned();
+        if case.reused != case.class {
+            class += &format!("; reused: {}", case.reused);
+        }
+        if !case.when.is_empty() {
+            class += &format!(" ({})", case.when);
+        }
+        text += &format!("{:<22}  {:<25}  {}  [{}]\n", case.name, class, case.about, case.source);
     }
     text
 }
@@ -181,5 +181,18 @@ mod tests {
     fn the_list_has_a_line_for_each_case() {
         assert_eq!(list().lines().count(), CASES.len());
         assert!(list().contains("closed_before_response; reused: stale_keepalive"));
+        for line in list().lines() {
+            assert!(line.starts_with(|first: char| first.is_ascii_lowercase()), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_list_says_on_what_a_class_depends() {
+        for said in [
+            "stall                   timeout.idle (with --idle-timeout; else timeout.total)  half",
+            "ok + unsolicited (with --think over 5ms; else it passes for the next answer)  a sec",
+        ] {
+            assert!(list().contains(said), "{said}\n{}", list());
+        }
     }
 }

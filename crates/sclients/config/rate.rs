@@ -31,13 +31,13 @@ pub enum RateError {
     #[error("{} is not a rate; write 1000, 10k, 0.5 or 1k..50k/30s", quoted(.0))]
     NotARate(String),
     /// A number, but too large or too fine.
-    #[error("rate {} is out of range; write a multiple of {LEAST} up to {RATE_MAX}", quoted(.0))]
+    #[error("{} is out of range; write a multiple of {LEAST} up to {RATE_MAX}", quoted(.0))]
     OutOfRange(String),
     /// Nothing before, after or between commas.
-    #[error("rate {} has an empty part; write 1k,5k/10s", quoted(.0))]
+    #[error("{} has an empty part; write 1k,5k/10s", quoted(.0))]
     EmptyPart(String),
     /// Nothing would ever be due.
-    #[error("rate {} would send nothing; give at least {LEAST}", quoted(.0))]
+    #[error("{} would send nothing; give at least {LEAST}", quoted(.0))]
     Silent(String),
     /// A ramp between two equal rates.
     #[error("ramp {} goes nowhere; write {}", quoted(.text), shown(.rate))]
@@ -63,7 +63,7 @@ pub enum RateError {
     )]
     TooLong(String),
     /// Too many parts.
-    #[error("rate {} has too many parts; write at most {SEGMENTS_MAX}", quoted(.0))]
+    #[error("{} has too many parts; write at most {SEGMENTS_MAX}", quoted(.0))]
     TooMany(String),
 }
 
@@ -253,23 +253,23 @@ mod tests {
     fn what_is_no_rate_says_what_is() {
         let range = "is out of range; write a multiple of 0.000001 up to 100000000";
         for (text, mistake) in [
-            ("0", "rate `0` would send nothing; give at least 0.000001"),
-            ("0,0.0/10s", "rate `0,0.0/10s` would send nothing; give at least 0.000001"),
+            ("0", "`0` would send nothing; give at least 0.000001"),
+            ("0,0.0/10s", "`0,0.0/10s` would send nothing; give at least 0.000001"),
             ("5k..5k/10s", "ramp `5k..5k/10s` goes nowhere; write 5k"),
             ("0..0/10s", "ramp `0..0/10s` goes nowhere; write 0"),
             ("1k..5k", "`1k..5k` has no length; write 1k..5k/30s"),
             ("1k..5k,5k", "`1k..5k` has no length; write 1k..5k/30s"),
             ("1k,5k", "`1k` has no length; write 1k/30s"),
-            ("1k,,5k/10s", "rate `1k,,5k/10s` has an empty part; write 1k,5k/10s"),
-            ("1k,", "rate `1k,` has an empty part; write 1k,5k/10s"),
+            ("1k,,5k/10s", "`1k,,5k/10s` has an empty part; write 1k,5k/10s"),
+            ("1k,", "`1k,` has an empty part; write 1k,5k/10s"),
             ("1k/0s", "`0s` is too short; write more than zero, such as 10ms"),
             ("1k/10", "`10` has no unit; write 10s or 10ms"),
             ("1k/", "`` is not a duration; write 250ms or 1m30s"),
             ("1k/31d", "`31d` is too long; write at most 30days"),
-            ("1k,2k/20d", "rate `1k,2k/20d` is too long; write at most 30days in sum"),
-            ("101M", &format!("rate `101M` {range}")),
-            ("99999999999999999999", &format!("rate `99999999999999999999` {range}")),
-            ("0.0000001", &format!("rate `0.0000001` {range}")),
+            ("1k,2k/20d", "`1k,2k/20d` is too long; write at most 30days in sum"),
+            ("101M", &format!("`101M` {range}")),
+            ("99999999999999999999", &format!("`99999999999999999999` {range}")),
+            ("0.0000001", &format!("`0.0000001` {range}")),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), mistake, "{text}");
         }

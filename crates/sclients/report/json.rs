@@ -208,6 +208,8 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
         "early_response": of(Counter::EarlyAnswers),
         "extra_data": of(Counter::ExtraData),
         "unsolicited": of(Counter::Unsolicited),
+        "forgiven": of(Counter::Forgiven),
+        "upload_cut": of(Counter::UploadsCut),
         "failed_share": failed_share(counters),
     })
 }

@@ -242,8 +242,9 @@ fn oddities(page: &mut Page, counters: &Counters) {
     let told = [
         (Counter::Interims, "interim answers"),
         (Counter::EarlyAnswers, "answers before their request was sent"),
-        (Counter::ExtraData, "answers with bytes behind them that are none"),
+        (Counter::ExtraData, "× bytes that belong to no answer"),
         (Counter::Unsolicited, "answers that nobody asked for, counted nowhere else"),
+        (Counter::UploadsCut, "uploads answered early whose rest did not get away in time"),
     ];
     for (counter, what) in told.into_iter().filter(|(counter, _)| counters.of(*counter) > 0) {
         page.line("", &format!("  {} {what}", grouped(counters.of(counter))));
@@ -404,7 +405,7 @@ fn generator(page: &mut Page, summary: &Summary) {
         facts.push(format!("{} of CPU per request", duration(micros * 1e3)));
     }
     if let Some(memory) = summary.user_bytes_per_connection() {
-        facts.push(format!("{memory:.0} bytes of user memory per connection"));
+        facts.push(format!("{} of user memory per connection", bytes(memory.round() as u64)));
     }
     facts.push(format!("{:.1} s of CPU", summary.workers_cpu_micros() as f64 / 1e6));
     page.line("generator", &facts.join(" · "));
@@ -421,6 +422,15 @@ fn notes(page: &mut Page, summary: &Summary) {
     let worth = summary.plan.findings.iter().filter(|finding| finding.level > Level::Ok);
     worth.for_each(|finding| page.line("note", &finding.text));
     if summary.plan.config.lenient {
-        page.line("note", "lenient: LF ended lines, and the same Content-Length twice was one");
+        page.line("note", &leniency(summary.counters().of(Counter::Forgiven)));
+    }
+}
+
+/// What `--lenient` came to.
+fn leniency(forgiven: u64) -> String {
+    match forgiven {
+        0 => "lenient: nothing had to be forgiven".to_owned(),
+        1 => "lenient: 1 answer was taken that the standard forbids".to_owned(),
+        _ => format!("lenient: {} answers were taken that the standard forbids", grouped(forgiven)),
     }
 }

@@ -23,7 +23,7 @@ pub use reap::Exit;
 pub use spawn::Role;
 
 use crate::child::usage;
-use crate::config::ServeConfig;
+use crate::config::{Format, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::plan::Plan;
@@ -134,8 +134,28 @@ fn conducted(
     spawned?;
     let outcome = conduct(&mut context);
     drop(reserved);
+    tell_of_nobody(&context.world, &plan, told, begun)?;
     let world = finish(context, outcome)?;
     Ok((world.summary(plan, begun), !world.conductor.is_unwritten()))
+}
+
+/// A program that reads JSON gets its object also where nobody accepted a connection: what was counted,
+/// and the line for people as the verdict's first reason.
+fn tell_of_nobody(
+    world: &World,
+    plan: &Plan,
+    told: fn(&Summary) -> String,
+    begun: Instant,
+) -> Result<(), SupervisorError> {
+    let Some(failure @ Failure::Unreachable { .. }) = world.conductor.failure() else {
+        return Ok(());
+    };
+    if plan.config.format != Format::Json {
+        return Ok(());
+    }
+    let mut summary = world.summary(plan.clone(), begun);
+    summary.faults.insert(0, failure.to_string());
+    write_result(&told(&summary)).map_err(system("standard output"))
 }
 
 /// Runs the embedded target alone until a signal, and prints what it saw.

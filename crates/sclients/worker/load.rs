@@ -42,13 +42,15 @@ pub struct Place {
     pub(super) answered: bool,
     /// Open loop: it waits for something to be due.
     pub(super) resting: bool,
+    /// The rest of a request that was answered early is still to be sent.
+    pub(super) owing: bool,
 }
 
 impl Place {
     /// A place whose attempt begins at `begun`.
     const fn new(begun: Instant, opening: Opening) -> Self {
         let exchange = Exchange::none(begun);
-        Self { exchange, opening, answered: false, resting: false }
+        Self { exchange, opening, answered: false, resting: false, owing: false }
     }
 }
 
@@ -84,6 +86,8 @@ pub struct Load {
     minds_silence: bool,
     pub(super) open: Option<Open>,
     pub(super) attempts: Option<Attempts>,
+    /// Connections that still send the rest of a request that was answered.
+    pub(super) owing: u64,
     first_connect: Instant,
     last_established: Instant,
     cost: Cost,
@@ -118,6 +122,7 @@ impl Load {
             minds_silence: share.first_byte_nanos.or(share.idle_nanos).is_some(),
             open: None,
             attempts: None,
+            owing: 0,
             first_connect: Instant::FAR_FUTURE,
             last_established: Instant::default(),
             cost: Cost::default(),
@@ -179,15 +184,20 @@ impl Load {
 
     /// Whether this stage is over: what [`advance`] acts on.
     fn is_over(&self, now: Instant) -> bool {
-        let stage = match self.stage {
+        if self.schedule.phase(now) == Phase::Drain {
+            let drained = self.is_drained(now) || now >= self.schedule.stop() + self.drain;
+            return drained && self.stage != Stage::Over;
+        }
+        match self.stage {
             Stage::Opening => self.places.all_settled() || now >= self.open_deadline(),
             Stage::Loaded => self.requests_left == 0 && self.is_idle(now),
-            Stage::Over => return false,
-            Stage::Waiting | Stage::Opened => false,
-        };
-        let draining = self.schedule.phase(now) == Phase::Drain;
-        let drained = || self.is_idle(now) || now >= self.schedule.stop() + self.drain;
-        stage || (draining && drained())
+            Stage::Waiting | Stage::Opened | Stage::Over => false,
+        }
+    }
+
+    /// Whether nothing is to be waited for any more, not even the rest of an upload.
+    fn is_drained(&self, now: Instant) -> bool {
+        self.is_idle(now) && self.owing == 0
     }
 
     /// When this worker has something to do again of itself.
@@ -317,7 +327,9 @@ fn advance(context: &mut Context<Load>, now: Instant) {
         Stage::Opening => opened(context),
         _ => {
             load.schedule.stop_at(now);
-            finish(context, now);
+            if load.is_drained(now) {
+                finish(context, now);
+            }
         }
     }
 }
@@ -340,6 +352,8 @@ fn opened(context: &mut Context<Load>) {
 /// Accounts for what is not over and reports for the last time. The connections stay as they are
 /// until the supervisor has all finals.
 fn finish(context: &mut Context<Load>, now: Instant) {
+    let load = &mut context.world.model;
+    load.account.recorder.counters.count_many(Counter::UploadsCut, load.owing);
     cut_interval(context, now);
     let unfinished: Vec<Exchange> =
         connections(context).map(|connection| connection.place.exchange).collect();
@@ -405,7 +419,10 @@ impl Model for Load {
         }
         match event {
             ClientEvent::Interim(_) => self.account.recorder.count(Counter::Interims),
-            ClientEvent::Completed(answer) => self.completed(connection, answer, at),
+            ClientEvent::Extra(bytes) => {
+                self.unasked(false, &input[..input.len().min(bytes as usize)]);
+            }
+            ClientEvent::Completed(answer) => self.completed(connection, answer, input, at),
             ClientEvent::Failed(failure) => self.gave_up(connection, failure, input, at),
         }
     }
@@ -436,6 +453,11 @@ impl Model for Load {
             }
         };
         self.account.recorder.count(counter);
+        if place.owing {
+            self.account.recorder.count(Counter::UploadsCut);
+        }
+        self.set_owing(&mut connection.place, false);
+        let place = &mut connection.place;
         self.account.failed(&mut place.exchange, outcome, now);
         if let (true, Some(open)) = (place.resting, &mut self.open) {
             open.lost_one();
@@ -454,6 +476,12 @@ impl Model for Load {
         self.account.recorder.counters.count_many(Counter::BytesRead, bytes as u64);
         if self.minds_silence && connection.place.exchange.in_flight {
             connection.deadline = self.answer_deadline(connection.place.exchange.sent, at);
+        }
+    }
+
+    fn flushed(&mut self, connection: &mut Connection<Self>) {
+        if connection.place.owing {
+            self.set_owing(&mut connection.place, false);
         }
     }
 

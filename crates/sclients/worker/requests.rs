@@ -3,7 +3,7 @@
 use super::account::Wait;
 use super::ceiling::Ceiling;
 use super::classify;
-use super::load::{Load, Stage};
+use super::load::{Load, Place, Stage};
 use dispatch::Instant;
 use protocols::{Answer, ClientMachine, Failure};
 use servicemodel::{Connection, Ending};
@@ -137,6 +137,8 @@ impl Load {
 
     /// Sends the request that was due at `due`, after `wait`.
     pub(super) fn begin(&mut self, connection: &mut Connection<Self>, due: Instant, wait: Wait) {
+        // What is owed goes before this request, which from now on tells what becomes of both.
+        self.set_owing(&mut connection.place, false);
         connection.machine.start();
         connection.heard = false;
         let now = Instant::now();
@@ -158,19 +160,26 @@ impl Load {
         idle.map_or(end, |nanos| end.min(heard + Duration::from_nanos(nanos)))
     }
 
-    /// The request under way was answered at `at`.
+    /// The request under way was answered at `at`; what is behind the answer in `input`, nobody asked
+    /// for.
     pub(super) fn completed(
         &mut self,
         connection: &mut Connection<Self>,
         answer: Answer,
+        input: &[u8],
         at: Instant,
     ) {
         self.account.completed(&mut connection.place.exchange, at);
         if answer.early {
             self.account.recorder.count(Counter::EarlyAnswers);
+            self.set_owing(&mut connection.place, answer.reusable);
         }
-        if answer.surplus {
-            self.count_unasked(answer.unsolicited);
+        if answer.forgiven {
+            self.account.recorder.count(Counter::Forgiven);
+        }
+        if answer.surplus > 0 {
+            let end = input.len().saturating_sub(answer.surplus as usize);
+            self.unasked(answer.unsolicited, &input[end..]);
         }
         self.account.recorder.counters.count_status(answer.status);
         if !self.expects(answer.status) {
@@ -199,10 +208,21 @@ impl Load {
         if self.share.reset_close { Ending::Reset } else { Ending::Close }
     }
 
-    /// Bytes that no request asked for: another answer, or not even that.
-    fn count_unasked(&mut self, answer: bool) {
-        let counter = if answer { Counter::Unsolicited } else { Counter::ExtraData };
+    /// `sent` is what no request asked for: another answer, or not even that.
+    #[cold]
+    pub(super) fn unasked(&mut self, answer: bool, sent: &[u8]) {
+        let (counter, outcome) = match answer {
+            true => (Counter::Unsolicited, Outcome::Unsolicited),
+            false => (Counter::ExtraData, Outcome::ExtraData),
+        };
         self.account.recorder.count(counter);
+        self.account.recorder.sample(outcome, sent);
+    }
+
+    /// Whether the rest of a request that was answered is still to be sent.
+    pub(super) fn set_owing(&mut self, place: &mut Place, owing: bool) {
+        self.owing -= u64::from(std::mem::replace(&mut place.owing, owing));
+        self.owing += u64::from(owing);
     }
 
     /// The machine gave the connection up at `input`, with or without a request under way.
@@ -213,13 +233,15 @@ impl Load {
         input: &[u8],
         at: Instant,
     ) {
-        let outcome = classify::of_exchange(failure, connection.place.answered);
-        self.account.recorder.sample(outcome, input);
         match failure {
             Failure::Unsolicited | Failure::ExtraData if !connection.place.exchange.in_flight => {
-                self.count_unasked(failure == Failure::Unsolicited);
+                self.unasked(failure == Failure::Unsolicited, input);
             }
-            _ => self.account.failed(&mut connection.place.exchange, outcome, at),
+            _ => {
+                let outcome = classify::of_exchange(failure, connection.place.answered);
+                self.account.recorder.sample(outcome, input);
+                self.account.failed(&mut connection.place.exchange, outcome, at);
+            }
         }
         connection.close(Ending::Close);
     }

@@ -167,8 +167,9 @@ const OK: Note = Note::Event(ClientEvent::Completed(Answer {
     status: 200,
     reusable: true,
     early: false,
-    surplus: false,
+    surplus: 0,
     unsolicited: false,
+    forgiven: false,
 }));
 
 // The server's side.

@@ -45,10 +45,14 @@ named! {
         Interims = "interim",
         /// Answers that were whole before their request was sent.
         EarlyAnswers = "early_response",
-        /// Answers with bytes behind them that are no answer.
+        /// Bytes that are no answer, behind an answer, behind an interim one or on an idle connection: occasions.
         ExtraData = "extra_data",
         /// Answers that nobody asked for: behind another, or on an idle connection.
         Unsolicited = "unsolicited",
+        /// Answers that were taken and that the standard forbids.
+        Forgiven = "forgiven",
+        /// Uploads answered early whose rest was to be sent and was not.
+        UploadsCut = "upload_cut",
         /// At a target: cases of hostility that were played.
         Hostile = "hostile",
         /// Bytes read.

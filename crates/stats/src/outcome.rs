@@ -9,11 +9,13 @@ pub enum Fault {
     Network,
     /// This host or this program: a figure that holds such failures says nothing of the target.
     Tester,
+    /// Nobody: a limit that was asked for, which a target may pass in good faith. It spoils no figure either.
+    Asked,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Target, Self::Network, Self::Tester];
+    pub const ALL: [Self; 4] = [Self::Target, Self::Network, Self::Tester, Self::Asked];
 
     /// The name in reports; stable.
     pub const fn name(self) -> &'static str {
@@ -21,6 +23,7 @@ impl Fault {
             Self::Target => "target",
             Self::Network => "network",
             Self::Tester => "tester",
+            Self::Asked => "asked",
         }
     }
 }
@@ -114,7 +117,7 @@ named! {
         HttpInterimLimit = "http.interim_limit",
         /// A protocol switch that was not asked for.
         HttpUpgrade = "http.upgrade",
-        /// An answer's body over the limit that was set.
+        /// The data of an answer's body over the limit that was asked for.
         BodyLimit = "body_limit",
         /// An echo that differs from what was sent.
         EchoMismatch = "echo.mismatch",
@@ -133,6 +136,7 @@ impl Outcome {
             | Self::LocalWatches
             | Self::LocalNotPermitted
             | Self::LocalOther => Fault::Tester,
+            Self::BodyLimit => Fault::Asked,
             _ => Fault::Target,
         }
     }
@@ -166,6 +170,12 @@ mod tests {
             let local = outcome.name().starts_with("local.");
             assert_eq!(outcome.fault() == Fault::Tester, local, "{}", outcome.name());
         }
+    }
+
+    #[test]
+    fn a_limit_that_was_asked_for_is_nobodys_fault() {
+        let asked = Outcome::ALL.iter().filter(|outcome| outcome.fault() == Fault::Asked);
+        assert!(asked.eq(&[Outcome::BodyLimit]));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Client {
         }
         self.matched += bytes;
         if self.matched == self.message.len() {
-            return self.complete(bytes, input.len() > bytes);
+            return self.complete(bytes, input.len() - bytes);
         }
         if bytes == 0 {
             return self.fail(Failure::Unsolicited);
@@ -56,10 +56,17 @@ impl Client {
         Received::quietly(bytes)
     }
 
-    fn complete(&mut self, consumed: usize, surplus: bool) -> Received<ClientEvent> {
-        self.phase = if surplus { Phase::Finished } else { Phase::Idle };
-        let answer =
-            Answer { status: 0, reusable: !surplus, early: false, surplus, unsolicited: false };
+    fn complete(&mut self, consumed: usize, surplus: usize) -> Received<ClientEvent> {
+        let reusable = surplus == 0;
+        self.phase = if reusable { Phase::Idle } else { Phase::Finished };
+        let answer = Answer {
+            status: 0,
+            reusable,
+            early: false,
+            surplus: u32::try_from(surplus).unwrap_or(u32::MAX),
+            unsolicited: false,
+            forgiven: false,
+        };
         Received::with(consumed, ClientEvent::Completed(answer))
     }
 

@@ -42,6 +42,8 @@ pub struct Case {
     pub class: &'static str,
     /// The same on a connection that had answered before.
     pub reused: &'static str,
+    /// What has to be asked for that this class comes of it, and what comes of it else; empty where nothing.
+    pub when: &'static str,
     /// What sets it off.
     pub trigger: Trigger,
     /// How it listens.
@@ -92,6 +94,7 @@ impl Case {
             about: "",
             class,
             reused: class,
+            when: "",
             trigger: Trigger::Request,
             listening: Listening::Accepting,
             source,
@@ -105,6 +108,10 @@ impl Case {
 
     const fn reused(self, reused: &'static str) -> Self {
         Self { reused, ..self }
+    }
+
+    const fn when(self, when: &'static str) -> Self {
+        Self { when, ..self }
     }
 
     const fn on(self, trigger: Trigger) -> Self {
@@ -178,6 +185,7 @@ pub static CASES: &[Case] = &[
     Case::new(7, "drip-forever", "timeout.total", "Slowloris, mirrored")
         .does("headers without end, a byte every 50 ms", || one([send(OK), drip_endlessly("X: y\r\n", 50)])),
     Case::new(8, "stall", "timeout.idle", "Toxiproxy timeout")
+        .when("with --idle-timeout; else timeout.total")
         .does("half the body, then silence", || one([send(TEN_OF_100), Step::Mute])),
     Case::new(9, "half-close", "ok", "shutdown(2)")
         .reused("ok then stale_keepalive")
@@ -285,9 +293,11 @@ pub static CASES: &[Case] = &[
     Case::new(50, "unasked-upgrade", "http.upgrade", "curl 1704; llhttp")
         .does("101 to a plain request", || each(["HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"])),
     Case::new(51, "early-answer", "ok + early_response", "curl 1533; nginx noclose")
+        .when("with -d of more than buffers hold; else ok")
         .on(Trigger::Head)
         .does("413 before the body has come; reads on after 100 ms", || one([send(TOO_LARGE), pause(100)])),
     Case::new(52, "early-close", "ok + early_response", "RFC 9112, 9.6")
+        .when("with -d of more than buffers hold; else ok then stale_keepalive")
         .on(Trigger::Head)
         .does("413 before the body has come; closes with the rest unread", || one([send(TOO_LARGE), Step::Close])),
     Case::new(53, "unasked-answer", "unsolicited", "hyper new_unexpected_message")
@@ -296,6 +306,7 @@ pub static CASES: &[Case] = &[
     Case::new(54, "two-answers", "ok + unsolicited", "desync attacks")
         .does("two answers to one request", || each([format!("{EMPTY}{EMPTY}"), format!("{EMPTY}HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")])),
     Case::new(55, "late-second-answer", "ok + unsolicited", "haproxy desync; llhttp pipelining")
+        .when("with --think over 5ms; else it passes for the next answer")
         .does("a second answer 5 ms after the first", || one([send(EMPTY), pause(5), send(EMPTY)])),
     Case::new(56, "glued", "ok", "llhttp pipelining")
         .does("good answers, cut and glued at any byte", || each([format!("{OK}Content-Length: 5\r\n\r\nhello")])),

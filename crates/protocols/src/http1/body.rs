@@ -5,9 +5,10 @@
 //!                                                       └─ size 0 ─▶ Trailers
 //! ```
 //!
-//! Every byte is consumed at once, size lines and trailers too, so a body never makes its caller keep anything.
+//! Every byte is consumed at once, size lines and trailers too, so a body never makes its caller keep anything. A
+//! lenient body takes an LF alone as the end of a chunk's line, of its data, and of a trailer.
 
-use super::scan::{Scan, is_text};
+use super::scan::{LineEnds, Scan, is_text};
 use crate::Failure;
 
 /// Most bytes of chunk extensions in one body, inclusive, as in hyper.
@@ -37,7 +38,34 @@ pub(super) struct Chunks {
     left: u64,
     extension_bytes: u16,
     digits: u8,
+    line_ends: LineEnds,
     step: Step,
+}
+
+/// How many bytes of data a body may still have: what is announced is taken from it, chunk framing is not, so the
+/// limit depends on the data alone. Framing cannot grow without bound beside it: each chunk but the last has a byte of
+/// data at least, and extensions are bounded by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room(u32);
+
+impl Room {
+    /// For any number of bytes.
+    pub(super) const UNBOUNDED: Self = Self(u32::MAX);
+
+    /// For `max` bytes; `u32::MAX` is any number.
+    pub(super) const fn of(max: u32) -> Self {
+        Self(max)
+    }
+
+    /// Takes room for `bytes` more.
+    #[inline]
+    pub(super) fn take(&mut self, bytes: u64) -> Result<(), Failure> {
+        if *self != Self::UNBOUNDED {
+            let left = u64::from(self.0).checked_sub(bytes).ok_or(Failure::BodyLimit)?;
+            self.0 = left as u32;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,22 +92,35 @@ pub(super) struct Taken {
 }
 
 impl Body {
-    /// Takes what of `input` belongs to the body.
+    /// Takes what of `input` belongs to the body. Data that was not announced before takes of `room`; what a
+    /// counted body announces, its caller takes when it begins.
     #[inline]
-    pub(super) fn take(&mut self, input: &[u8]) -> Result<Taken, Failure> {
+    pub(super) fn take(&mut self, input: &[u8], room: &mut Room) -> Result<Taken, Failure> {
         match self {
             Self::Counted(left) => Ok(take_counted(left, input)),
-            Self::Chunked(_) | Self::Trailers(_) => self.take_coded(input),
-            Self::UntilClose => Ok(Taken { bytes: input.len(), complete: false }),
+            Self::Chunked(_) | Self::Trailers(_) => self.take_coded(input, room),
+            Self::UntilClose => {
+                room.take(input.len() as u64)?;
+                Ok(Taken { bytes: input.len(), complete: false })
+            }
         }
     }
 
-    fn take_coded(&mut self, input: &[u8]) -> Result<Taken, Failure> {
+    /// Whether a strict body would have failed by now.
+    pub(super) fn forgave(&self) -> bool {
+        match self {
+            Self::Chunked(chunks) => chunks.line_ends == LineEnds::Forgiven,
+            Self::Trailers(scan) => scan.forgave(),
+            Self::Counted(_) | Self::UntilClose => false,
+        }
+    }
+
+    fn take_coded(&mut self, input: &[u8], room: &mut Room) -> Result<Taken, Failure> {
         let mut bytes = 0;
         if let Self::Chunked(chunks) = self {
-            bytes = chunks.feed(input)?;
+            bytes = chunks.feed(input, room)?;
             if chunks.step == Step::Last {
-                *self = Self::Trailers(Scan::TRAILERS);
+                *self = Self::Trailers(Scan::trailers(chunks.line_ends));
             }
         }
         if let Self::Trailers(scan) = self {
@@ -92,7 +133,8 @@ impl Body {
     }
 }
 
-fn take_counted(left: &mut u64, input: &[u8]) -> Taken {
+/// Takes what of `input` belongs to a body of `left` bytes.
+pub(super) fn take_counted(left: &mut u64, input: &[u8]) -> Taken {
     let bytes = at_most(*left, input.len());
     *left -= bytes as u64;
     Taken { bytes, complete: *left == 0 }
@@ -105,10 +147,12 @@ fn at_most(left: u64, len: usize) -> usize {
 
 impl Chunks {
     /// Before the first chunk.
-    pub(super) const NEW: Self = Self { left: 0, extension_bytes: 0, digits: 0, step: Step::Size };
+    pub(super) const fn new(line_ends: LineEnds) -> Self {
+        Self { left: 0, extension_bytes: 0, digits: 0, line_ends, step: Step::Size }
+    }
 
     /// Takes bytes up to the end of `input` or of the last chunk's line; returns how many.
-    fn feed(&mut self, input: &[u8]) -> Result<usize, Failure> {
+    fn feed(&mut self, input: &[u8], room: &mut Room) -> Result<usize, Failure> {
         let mut at = 0;
         while at < input.len() && self.step != Step::Last {
             if self.step == Step::Data {
@@ -116,6 +160,9 @@ impl Chunks {
             } else {
                 self.step = self.next(input[at])?;
                 at += 1;
+                if self.step == Step::Data {
+                    room.take(self.left)?;
+                }
             }
         }
         Ok(at)
@@ -131,6 +178,9 @@ impl Chunks {
     }
 
     fn next(&mut self, byte: u8) -> Result<Step, Failure> {
+        if byte == b'\n' && self.is_lenient() {
+            self.forgive();
+        }
         match (self.step, byte) {
             (Step::Size, _) => self.size(byte),
             (Step::SizeLf, b'\n') if self.left == 0 => Ok(Step::Last),
@@ -143,6 +193,21 @@ impl Chunks {
             (Step::Extension | Step::Quoted | Step::Escaped, _) => self.extension(byte),
             _ => Err(Failure::Chunk),
         }
+    }
+
+    fn is_lenient(&self) -> bool {
+        self.line_ends != LineEnds::Strict
+    }
+
+    /// An LF has come: where a CR would have to be in front of it, goes on as if it had been.
+    fn forgive(&mut self) {
+        self.step = match self.step {
+            Step::Size if self.digits > 0 => Step::SizeLf,
+            Step::Extension => Step::SizeLf,
+            Step::DataCr => Step::DataLf,
+            _ => return,
+        };
+        self.line_ends = LineEnds::Forgiven;
     }
 
     fn size(&mut self, byte: u8) -> Result<Step, Failure> {
@@ -198,7 +263,13 @@ mod tests {
     use super::*;
 
     fn take(bytes: &[u8]) -> Result<Taken, Failure> {
-        Body::Chunked(Chunks::NEW).take(bytes)
+        of_manner(LineEnds::Strict, bytes).0
+    }
+
+    fn of_manner(line_ends: LineEnds, bytes: &[u8]) -> (Result<Taken, Failure>, bool) {
+        let mut body = Body::Chunked(Chunks::new(line_ends));
+        let taken = body.take(bytes, &mut { Room::UNBOUNDED });
+        (taken, body.forgave())
     }
 
     fn whole(bytes: &[u8]) -> bool {
@@ -244,9 +315,47 @@ mod tests {
     }
 
     #[test]
+    fn a_lenient_body_takes_lone_line_feeds_and_tells() {
+        for (text, forgiven) in [
+            ("5\r\nhello\r\n0\r\n\r\n", false),
+            ("1\r\n\n\r\n0\r\n\r\n", false),
+            ("5\nhello\r\n0\r\n\r\n", true),
+            ("5\r\nhello\n0\r\n\r\n", true),
+            ("5;a=b\r\nhello\r\n0;c\n\r\n", true),
+            ("0\r\nA: b\n\r\n", true),
+            ("0\r\n\n", true),
+            ("5\nhello\n0\nA: b\n\n", true),
+        ] {
+            let complete = Ok(Taken { bytes: text.len(), complete: true });
+            let seen = of_manner(LineEnds::Lenient, text.as_bytes());
+            assert_eq!(seen, (complete, forgiven), "{text:?}");
+            assert_eq!(whole(text.as_bytes()), !forgiven, "{text:?}");
+        }
+        for bad in ["\n", "5\n\nhello0", "1\nxy", "1;a=\"b\n", "1;a=\"\\\n", "5\rx", "5\r\r\n"] {
+            let seen = of_manner(LineEnds::Lenient, bad.as_bytes()).0;
+            assert_eq!(seen, Err(Failure::Chunk), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_of_data_and_fails_where_it_is_announced() {
+        let take = |body: &mut Body, text: &str, max| {
+            body.take(text.as_bytes(), &mut Room::of(max)).map(|taken| taken.complete)
+        };
+        let chunked = || Body::Chunked(Chunks::new(LineEnds::Strict));
+        let text = "3;extension\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: long enough\r\n\r\n";
+        assert_eq!(take(&mut chunked(), text, 5), Ok(true));
+        assert_eq!(take(&mut chunked(), text, 4), Err(Failure::BodyLimit));
+        assert_eq!(take(&mut chunked(), "3\r\n", 2), Err(Failure::BodyLimit));
+        assert_eq!(take(&mut chunked(), "FFFFFFFFFFFFFFFF\r", 2), Ok(false));
+        assert_eq!(take(&mut Body::UntilClose, "abc", 3), Ok(false));
+        assert_eq!(take(&mut Body::UntilClose, "abcd", 3), Err(Failure::BodyLimit));
+    }
+
+    #[test]
     fn the_largest_size_is_counted() {
-        let mut body = Body::Chunked(Chunks::NEW);
-        let taken = body.take(b"FFFFFFFFFFFFFFFF\r\nabc").unwrap();
+        let mut body = Body::Chunked(Chunks::new(LineEnds::Strict));
+        let taken = body.take(b"FFFFFFFFFFFFFFFF\r\nabc", &mut { Room::UNBOUNDED }).unwrap();
         assert_eq!((taken.bytes, taken.complete), (21, false));
     }
 
@@ -273,8 +382,9 @@ mod tests {
     #[test]
     fn counted_bodies_leave_the_rest() {
         let mut body = Body::Counted(5);
-        assert_eq!(body.take(b"abc").map(|taken| taken.complete), Ok(false));
-        let rest = body.take(b"defg").unwrap();
+        let mut room = Room::UNBOUNDED;
+        assert_eq!(body.take(b"abc", &mut room).map(|taken| taken.complete), Ok(false));
+        let rest = body.take(b"defg", &mut room).unwrap();
         assert_eq!((rest.bytes, rest.complete), (2, true));
     }
 

@@ -12,7 +12,7 @@
 
 use std::rc::Rc;
 
-use super::body::Body;
+use super::body::{Body, Room, take_counted};
 use super::head::{AnswerHead, HEAD_BYTES_MAX, read_answer};
 use super::request::Request;
 use super::scan::Scan;
@@ -31,8 +31,8 @@ pub struct Client {
     sent: usize,
     /// What of the last request is still to be sent, though it was answered.
     owed: u32,
-    /// Bytes of the answer's body so far.
-    body_bytes: u32,
+    /// How much data the answer's body may still have.
+    room: Room,
     phase: Phase,
     status: u16,
     interims: u8,
@@ -40,6 +40,8 @@ pub struct Client {
     persistent: bool,
     /// Whether bytes were skipped behind an interim answer; then this exchange is the last.
     skipped: bool,
+    /// Whether anything of this exchange was taken that a strict client refuses.
+    forgiven: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,12 +66,13 @@ impl Client {
             request,
             sent: 0,
             owed: 0,
-            body_bytes: 0,
+            room: Room::UNBOUNDED,
             phase: Phase::Idle,
             status: 0,
             interims: 0,
             persistent: false,
             skipped: false,
+            forgiven: false,
         }
     }
 
@@ -79,8 +82,13 @@ impl Client {
         self.phase = Phase::Head(scan);
         match read {
             Ok(None) => Received::NOTHING,
-            Ok(Some(head)) if head.status < 200 => self.interim(&head),
-            Ok(Some(head)) => self.answer(&head, input),
+            Ok(Some(head)) => {
+                self.forgiven |= head.forgiven;
+                match head.status {
+                    ..200 => self.interim(&head),
+                    _ => self.answer(&head, input),
+                }
+            }
             Err(failure) => self.fail(failure),
         }
     }
@@ -107,22 +115,25 @@ impl Client {
         let body = if self.request.is_head() || matches!(head.status, 204 | 304) {
             Body::Counted(0)
         } else {
-            head.framing.answer_body()
+            head.framing.answer_body(self.request.manner().lenient)
         };
+        if let Body::Counted(length) = body
+            && let Err(failure) = self.room.take(length)
+        {
+            return self.fail(failure);
+        }
         self.body(body, head.bytes, input)
     }
 
     /// Goes on with `body` at `input[from..]`.
     #[inline]
     fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ClientEvent> {
-        let taken = match body.take(self.up_to_limit(&input[from..])) {
+        let taken = match body.take(&input[from..], &mut self.room) {
             Err(failure) => return self.fail(failure),
             Ok(taken) => taken,
         };
-        if self.counts_over_limit(taken.bytes, &body) {
-            return self.fail(Failure::BodyLimit);
-        }
         if taken.complete {
+            self.forgiven |= body.forgave();
             return self.complete(from + taken.bytes, input);
         }
         self.phase = Phase::Body(body);
@@ -133,29 +144,6 @@ impl Client {
         Scan::answer(self.request.manner().lenient)
     }
 
-    /// What of `input` the body may take, and the byte after it, which is over the limit: what is broken behind that
-    /// byte is not looked at, so that the failure is the same in whichever reads they come.
-    #[inline]
-    fn up_to_limit<'a>(&self, input: &'a [u8]) -> &'a [u8] {
-        let room = self.request.manner().body_max.saturating_sub(self.body_bytes) as usize;
-        &input[..input.len().min(room.saturating_add(1))]
-    }
-
-    /// Counts `bytes` more of the body; whether they, or what `body` still announces, are more than is wanted.
-    #[inline]
-    fn counts_over_limit(&mut self, bytes: usize, body: &Body) -> bool {
-        let max = self.request.manner().body_max;
-        if max == u32::MAX {
-            return false;
-        }
-        self.body_bytes = self.body_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        let announced = match body {
-            Body::Counted(left) => *left,
-            _ => 0,
-        };
-        u64::from(self.body_bytes).saturating_add(announced) > u64::from(max)
-    }
-
     /// Drops what an interim answer announced, unless a status line comes in its place.
     fn skip(&mut self, left: u64, begun: bool, input: &[u8]) -> Received<ClientEvent> {
         if !begun && begins_answer(input) {
@@ -164,14 +152,17 @@ impl Client {
             }
             return self.head(self.scan(), input);
         }
-        let mut rest = Body::Counted(left);
-        let bytes = rest.take(input).map_or(0, |taken| taken.bytes);
-        self.skipped = true;
-        self.phase = match left - bytes as u64 {
+        // The first byte is told alone, so that the event is the same however the bytes are cut.
+        let told = std::mem::replace(&mut self.skipped, true);
+        let input = if told { input } else { &input[..1] };
+        let mut rest = left;
+        let bytes = take_counted(&mut rest, input).bytes;
+        self.phase = match rest {
             0 => Phase::Head(self.scan()),
             left => Phase::Skip { left, begun: true },
         };
-        Received::quietly(bytes)
+        let extra = ClientEvent::Extra(u32::try_from(left).unwrap_or(u32::MAX));
+        Received { consumed: bytes, event: (!told).then_some(extra) }
     }
 
     /// The answer ends behind the first `consumed` bytes of `input`.
@@ -180,14 +171,15 @@ impl Client {
         let rest = &input[consumed..];
         let unsent = self.request.bytes().len() - self.sent;
         let early = unsent > 0;
-        let surplus = self.skipped || !rest.is_empty();
+        let last = self.skipped || !rest.is_empty();
         let kept_up = !early || self.request.manner().finish_early;
         let answer = Answer {
             status: self.status,
-            reusable: self.persistent && self.request.is_persistent() && kept_up && !surplus,
+            reusable: self.persistent && self.request.is_persistent() && kept_up && !last,
             early,
-            surplus,
+            surplus: u32::try_from(rest.len()).unwrap_or(u32::MAX),
             unsolicited: !rest.is_empty() && begins_answer(rest),
+            forgiven: self.forgiven,
         };
         self.phase = if answer.reusable { Phase::Idle } else { Phase::Finished };
         self.owed = if answer.reusable { u32::try_from(unsent).unwrap_or(u32::MAX) } else { 0 };
@@ -299,7 +291,8 @@ impl ClientMachine for Client {
         );
         self.sent = 0;
         self.interims = 0;
-        self.body_bytes = 0;
+        self.room = Room::of(self.request.manner().body_max);
+        self.forgiven = false;
         self.phase = Phase::Head(self.scan());
     }
 

@@ -5,6 +5,7 @@
 use httparse::Header;
 
 use super::body::{Body, Chunks};
+use super::scan::LineEnds;
 use crate::Failure;
 
 /// The fields that frame a message.
@@ -18,12 +19,15 @@ pub(super) struct Framing {
     pub(super) persistent: bool,
     /// Whether `Expect: 100-continue` was sent, in HTTP/1.1.
     pub(super) expects_continue: bool,
+    /// Whether a strict reading would have refused it.
+    pub(super) forgiven: bool,
 }
 
 /// The fields as they are met.
 #[derive(Default)]
 struct Fields {
     lenient: bool,
+    forgiven: bool,
     length: Option<u64>,
     coding: Coding,
     close: bool,
@@ -51,17 +55,21 @@ impl Framing {
 
     /// The body of a request: without a length there is none.
     pub(super) fn request_body(&self) -> Body {
+        self.body(LineEnds::Strict)
+    }
+
+    fn body(&self, line_ends: LineEnds) -> Body {
         match (self.chunked, self.length) {
-            (true, _) => Body::Chunked(Chunks::NEW),
+            (true, _) => Body::Chunked(Chunks::new(line_ends)),
             (false, length) => Body::Counted(length.unwrap_or(0)),
         }
     }
 
     /// The body of an answer that may have one: without a length it ends with the connection.
-    pub(super) fn answer_body(&self) -> Body {
+    pub(super) fn answer_body(&self, lenient: bool) -> Body {
         match (self.chunked, self.length) {
             (false, None) => Body::UntilClose,
-            _ => self.request_body(),
+            _ => self.body(LineEnds::of(lenient)),
         }
     }
 }
@@ -94,12 +102,18 @@ impl Fields {
 
     fn take_length(&mut self, value: &[u8]) -> Result<(), Failure> {
         let length = match decimal(value) {
-            None if self.lenient => same_decimals(value),
+            None if self.lenient => {
+                self.forgiven = true;
+                same_decimals(value)
+            }
             length => length,
         };
         match (self.length.replace(length.ok_or(Failure::Length)?), self.length) {
             (None, _) => Ok(()),
-            (Some(one), Some(other)) if self.lenient && one == other => Ok(()),
+            (Some(one), Some(other)) if self.lenient && one == other => {
+                self.forgiven = true;
+                Ok(())
+            }
             _ => Err(Failure::Length),
         }
     }
@@ -122,6 +136,7 @@ impl Fields {
             chunked: coded,
             persistent: !self.close && (minor == 1 || self.keep_alive),
             expects_continue: minor == 1 && self.expects_continue,
+            forgiven: self.forgiven,
         })
     }
 }
@@ -181,11 +196,12 @@ mod tests {
             let header =
                 |value: &&'static str| Header { name: "Content-Length", value: value.as_bytes() };
             let headers: Vec<_> = values.iter().map(header).collect();
-            Framing::read(1, &headers, true).map(|framing| framing.length)
+            Framing::read(1, &headers, true).map(|framing| (framing.length, framing.forgiven))
         };
         for same in [&["8", "8"][..], &["8, 8"], &["8,8 , 8", "8"]] {
-            assert_eq!(lenient(same), Ok(Some(8)), "{same:?}");
+            assert_eq!(lenient(same), Ok((Some(8), true)), "{same:?}");
         }
+        assert_eq!(lenient(&["8"]), Ok((Some(8), false)));
         for other in [&["8", "9"][..], &["8, 9"], &["8,"], &[", 8"], &["+8, +8"]] {
             assert_eq!(lenient(other), Err(Failure::Length), "{other:?}");
         }
@@ -230,13 +246,16 @@ mod tests {
     fn bodies() {
         let bare = read(1, &[]).unwrap();
         assert_eq!(bare.request_body(), Body::Counted(0));
-        assert_eq!(bare.answer_body(), Body::UntilClose);
+        assert_eq!(bare.answer_body(false), Body::UntilClose);
         let counted = read(1, &[("Content-Length", "5")]).unwrap();
         assert_eq!(counted.request_body(), Body::Counted(5));
-        assert_eq!(counted.answer_body(), Body::Counted(5));
+        assert_eq!(counted.answer_body(false), Body::Counted(5));
         let chunked = read(1, &[("Transfer-Encoding", "chunked")]).unwrap();
-        assert_eq!(chunked.request_body(), chunked.answer_body());
-        assert_eq!(chunked.answer_body(), Body::Chunked(Chunks::NEW));
+        assert_eq!(chunked.request_body(), chunked.answer_body(false));
+        for (lenient, line_ends) in [(false, LineEnds::Strict), (true, LineEnds::Lenient)] {
+            let body = Body::Chunked(Chunks::new(line_ends));
+            assert_eq!(chunked.answer_body(lenient), body);
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct AnswerHead {
     pub(super) status: u16,
     /// Length, coding, persistence.
     pub(super) framing: Framing,
+    /// Whether a strict reading would have refused it.
+    pub(super) forgiven: bool,
 }
 
 /// What the head of a request says.
@@ -110,11 +112,15 @@ fn parse_answer(input: &[u8], lenient: bool) -> Parsed<AnswerHead> {
         return None;
     };
     let status = answer.code.filter(|status| (100..600).contains(status))?;
-    if input[0] != b'H' || !(lenient || lines_end_in_crlf(&input[..bytes], answer.headers)) {
+    let bare = !lines_end_in_crlf(&input[..bytes], answer.headers);
+    if input[0] != b'H' || (bare && !lenient) {
         return None;
     }
     let framing = Framing::read(answer.version?, answer.headers, lenient);
-    Some(framing.map(|framing| AnswerHead { bytes, status, framing }))
+    Some(framing.map(|framing| {
+        let forgiven = bare || framing.forgiven;
+        AnswerHead { bytes, status, framing, forgiven }
+    }))
 }
 
 #[inline]

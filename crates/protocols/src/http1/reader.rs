@@ -1,6 +1,6 @@
 //! Requests alone: where each ends, and nothing about answers.
 
-use super::body::Body;
+use super::body::{Body, Room};
 use super::head::{HEAD_BYTES_MAX, read_request};
 use super::scan::Scan;
 use crate::{Failure, Received, ServerEvent};
@@ -65,7 +65,7 @@ impl RequestReader {
         from: usize,
         input: &[u8],
     ) -> Result<Received<ServerEvent>, Failure> {
-        let taken = body.take(&input[from..])?;
+        let taken = body.take(&input[from..], &mut { Room::UNBOUNDED })?;
         self.phase = match taken.complete {
             true => Phase::Head(Scan::REQUEST),
             false => Phase::Body { body, told },

@@ -19,11 +19,13 @@ pub struct Request {
 /// How the answers to a request are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
-    /// Takes lines that end in LF alone, and a Content-Length that is there twice and the same.
+    /// Takes lines of answers that end in LF alone, those of chunks and trailers too, and a Content-Length that is there
+    /// twice and the same.
     pub lenient: bool,
     /// Sends the rest of a request that was answered early, so that the connection can be used again.
     pub finish_early: bool,
-    /// Most bytes of an answer's body as they come over the wire, inclusive.
+    /// Most bytes of data in an answer's body, inclusive; the framing of chunks and trailers are not counted. `u32::MAX`
+    /// is any number.
     pub body_max: u32,
 }
 

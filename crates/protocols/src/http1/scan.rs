@@ -23,8 +23,26 @@ pub(super) const LINES_MAX: u8 = 100;
 pub(super) struct Scan {
     at: u32,
     lines: u8,
-    lenient: bool,
+    line_ends: LineEnds,
     step: Step,
+}
+
+/// How lines have to end, and whether any did otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineEnds {
+    /// In CR LF.
+    Strict,
+    /// In CR LF or in LF alone.
+    Lenient,
+    /// The same, and some have ended in LF alone.
+    Forgiven,
+}
+
+impl LineEnds {
+    /// Strict or lenient, with nothing forgiven yet.
+    pub(super) const fn of(lenient: bool) -> Self {
+        if lenient { Self::Lenient } else { Self::Strict }
+    }
 }
 
 /// What the next byte has to be.
@@ -65,21 +83,28 @@ impl Scan {
     pub(super) const ANSWER: Self = Self::from(Step::Protocol(Side::Answer, 0));
     /// Before the head of a request.
     pub(super) const REQUEST: Self = Self::from(Step::MethodStart);
-    /// Before the trailers, behind the last chunk's line.
-    pub(super) const TRAILERS: Self = Self::from(Step::LineStart);
-
     const fn from(step: Step) -> Self {
-        Self { at: 0, lines: 0, lenient: false, step }
+        Self { at: 0, lines: 0, line_ends: LineEnds::Strict, step }
     }
 
     /// Before the head of an answer; a lenient scan takes an LF alone as the end of a line.
     pub(super) const fn answer(lenient: bool) -> Self {
-        Self { lenient, ..Self::ANSWER }
+        Self { line_ends: LineEnds::of(lenient), ..Self::ANSWER }
+    }
+
+    /// Before the trailers, behind the last chunk's line.
+    pub(super) const fn trailers(line_ends: LineEnds) -> Self {
+        Self { line_ends, ..Self::from(Step::LineStart) }
     }
 
     /// Whether it is lenient.
     pub(super) const fn is_lenient(&self) -> bool {
-        self.lenient
+        !matches!(self.line_ends, LineEnds::Strict)
+    }
+
+    /// Whether a strict scan would have failed by now.
+    pub(super) fn forgave(&self) -> bool {
+        self.line_ends == LineEnds::Forgiven
     }
 
     /// How many bytes were fed so far; after a failure the offset of the byte that broke the grammar.
@@ -106,7 +131,10 @@ impl Scan {
 
     fn step(&mut self, byte: u8) -> Result<(), Failure> {
         let next = match self.step.lone_feed(byte) {
-            Some(step) if self.lenient => step,
+            Some(step) if self.is_lenient() => {
+                self.line_ends = LineEnds::Forgiven;
+                step
+            }
             _ => self.step.next(byte)?,
         };
         if self.step == Step::LineStart && next == Step::Name {
@@ -121,7 +149,7 @@ impl Scan {
 }
 
 impl Step {
-    /// What follows if an LF alone ends the line of an answer.
+    /// What follows if an LF alone ends the line of an answer, or of its trailers.
     fn lone_feed(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::CodeEnd | Self::Reason | Self::Value, b'\n') => Some(Self::LineStart),
@@ -313,7 +341,7 @@ mod tests {
             "\n",
             "\r\r",
         ] {
-            let scanned = Scan { ..Scan::TRAILERS }.feed(bad.as_bytes(), MAX);
+            let scanned = Scan::trailers(LineEnds::Strict).feed(bad.as_bytes(), MAX);
             assert_eq!(scanned, Err(Failure::Header), "{bad:?}");
         }
     }
@@ -321,7 +349,7 @@ mod tests {
     #[test]
     fn bounds_are_inclusive() {
         let lines = |count: usize| "A:\r\n".repeat(count) + "\r\n";
-        let feed = |text: &str, max| Scan { ..Scan::TRAILERS }.feed(text.as_bytes(), max);
+        let feed = |text: &str, max| Scan::trailers(LineEnds::Strict).feed(text.as_bytes(), max);
         assert_eq!(feed(&lines(100), MAX), Ok(true));
         assert_eq!(feed(&lines(101), MAX), Err(Failure::TooLarge));
         assert_eq!(feed(&lines(2), 10), Ok(true));

@@ -11,7 +11,7 @@
 
 use std::rc::Rc;
 
-use super::body::Body;
+use super::body::{Body, Room};
 use super::head::{HEAD_BYTES_MAX, RequestHead, read_request};
 use super::responses::{Kind, Responses};
 use super::scan::Scan;
@@ -99,7 +99,7 @@ impl Server {
     /// Goes on with `body` at `input[from..]`.
     #[inline]
     fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ServerEvent> {
-        match body.take(&input[from..]) {
+        match body.take(&input[from..], &mut { Room::UNBOUNDED }) {
             Err(failure) => self.refuse(failure),
             Ok(taken) if taken.complete => self.requested(from + taken.bytes),
             Ok(taken) => {

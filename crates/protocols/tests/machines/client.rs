@@ -9,7 +9,7 @@ use crate::driver::{Feeder, answers, ask, asked, cuts, get};
 
 /// An answer with nothing remarkable but its status.
 pub fn plain(status: u16, reusable: bool) -> Answer {
-    Answer { status, reusable, early: false, surplus: false, unsolicited: false }
+    Answer { status, reusable, early: false, surplus: 0, unsolicited: false, forgiven: false }
 }
 
 pub fn completed(status: u16, reusable: bool) -> ClientEvent {
@@ -238,11 +238,13 @@ fn a_body_over_the_limit_fails_at_once() {
     check(&request, "HTTP/1.1 200 OK\r\n\r\nhello!", false, &over);
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     check(&request, &format!("{chunked}0\r\n\r\n"), false, &[completed(200, true)]);
-    check(&request, &format!("{chunked}1\r\nx\r\n"), false, &over);
+    let good = format!("{chunked}3;a=b\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n");
+    check(&request, &good, false, &[completed(200, true)]);
+    check(&request, &format!("{chunked}3\r\nhel\r\n3\r\n"), false, &over);
 }
 
 #[test]
-fn a_lenient_client_takes_what_a_strict_one_refuses() {
+fn a_lenient_client_takes_what_a_strict_one_refuses_and_tells() {
     let manner = Manner { lenient: true, ..Manner::STRICT };
     let request = Rc::new(Request::builder("GET", "h", "/").manner(manner).build().unwrap());
     for stream in [
@@ -251,12 +253,25 @@ fn a_lenient_client_takes_what_a_strict_one_refuses() {
         "HTTP/1.1 103 Early Hints\n\nHTTP/1.1 200 OK\r\nContent-Length: 2\nA: b\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\nA: b\n\n",
     ] {
+        let forgiven = ClientEvent::Completed(Answer { forgiven: true, ..plain(200, true) });
         for pieces in cuts(stream.as_bytes()) {
             let events = answers(&request, 1, &pieces, false);
-            assert_eq!(events.last(), Some(&completed(200, true)), "{pieces:?}");
+            assert_eq!(events.last(), Some(&forgiven), "{pieces:?}");
+            let strict = answers(&get(), 1, &pieces, false);
+            assert!(matches!(strict[..], [ClientEvent::Failed(_)]), "{pieces:?}: {strict:?}");
         }
     }
+    // What is forgiven is told of its own answer, and what is in order is not forgiven.
+    let good = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\no\n\r\n0\r\n\r\n";
+    check(&request, good, false, &[completed(200, true)]);
+    let bare: &[u8] = b"HTTP/1.1 200 OK\nContent-Length: 0\n\n";
+    let forgiven = ClientEvent::Completed(Answer { forgiven: true, ..plain(200, true) });
+    let events = answers(&request, 2, &[bare, good.as_bytes()], false);
+    assert_eq!(events, [forgiven, completed(200, true)]);
     for stream in [
         "HTTP/1.1 200 OK\rContent-Length: 2\r\rok",
         "HTTP/1.1 200 OK\n Content-Length: 2\n\nok",

@@ -57,7 +57,7 @@ fn a_difference_is_a_mismatch_at_once() {
 #[test]
 fn more_than_was_sent_spoils_the_connection() {
     let more = [MESSAGE, b"x"].concat();
-    let answer = Answer { surplus: true, ..plain(0, false) };
+    let answer = Answer { surplus: 1, ..plain(0, false) };
     assert_eq!(events(&[&more], false), [ClientEvent::Completed(answer)]);
     let late = [completed(0, true), ClientEvent::Failed(Failure::Unsolicited)];
     assert_eq!(events(&[MESSAGE, b"x"], false), late);

@@ -71,12 +71,13 @@ fn spoiled_heads() -> impl Strategy<Value = Vec<u8>> {
 
 /// What does not depend on whether surplus bytes came together with the answer or later.
 fn settled(events: &[ClientEvent]) -> Vec<ClientEvent> {
-    let end = events.iter().position(|event| !matches!(event, ClientEvent::Interim(_)));
+    let on = |event: &ClientEvent| matches!(event, ClientEvent::Interim(_) | ClientEvent::Extra(_));
+    let end = events.iter().position(|event| !on(event));
     let mut events = events[..end.map_or(events.len(), |end| end + 1)].to_vec();
     if let Some(ClientEvent::Completed(Answer { reusable, surplus, unsolicited, .. })) =
         events.last_mut()
     {
-        (*reusable, *surplus, *unsolicited) = (false, false, false);
+        (*reusable, *surplus, *unsolicited) = (false, 0, false);
     }
     events
 }

@@ -30,7 +30,8 @@ fn fails_at(case: u32, stream: &str, end: bool, failure: Failure) {
         let events = answers(&get(), 1, &pieces, end);
         let (last, before) = events.split_last().expect("something happens");
         assert_eq!(*last, ClientEvent::Failed(failure), "case {case}: {pieces:?}");
-        let interim = |event: &ClientEvent| matches!(event, ClientEvent::Interim(_));
+        let interim =
+            |event: &ClientEvent| matches!(event, ClientEvent::Interim(_) | ClientEvent::Extra(_));
         assert!(before.iter().all(interim), "case {case}: {events:?}");
     }
 }
@@ -177,8 +178,8 @@ fn leaves_over(case: u32, request: &Rc<Request>, answer: &str, more: &str, unsol
         panic!("case {case}: {events:?}");
     };
     assert_eq!(
-        (said.surplus, said.unsolicited, said.reusable),
-        (true, unsolicited, false),
+        (said.surplus as usize, said.unsolicited, said.reusable),
+        (more.len(), unsolicited, false),
         "case {case}"
     );
     let late = answers(request, 1, &[answer.as_bytes(), more.as_bytes()], false);
@@ -187,7 +188,7 @@ fn leaves_over(case: u32, request: &Rc<Request>, answer: &str, more: &str, unsol
         panic!("case {case}: {late:?}");
     };
     assert_eq!(why, failure, "case {case}");
-    assert!(said.reusable && !said.surplus, "case {case}");
+    assert!(said.reusable && said.surplus == 0, "case {case}");
 }
 
 #[test]
@@ -210,18 +211,18 @@ fn more_than_was_announced() {
 #[test]
 fn interim_answers_with_a_body() {
     let interim = "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n";
-    let spoiled = Answer { surplus: true, ..plain(200, false) };
     for body in ["Hello", "HTxxx"] {
         for pieces in cuts(format!("{interim}{body}{EMPTY}").as_bytes()) {
             let events = answers(&get(), 1, &pieces, false);
-            let expected = [ClientEvent::Interim(103), ClientEvent::Completed(spoiled)];
+            let expected =
+                [ClientEvent::Interim(103), ClientEvent::Extra(5), completed(200, false)];
             assert_eq!(events, expected, "{pieces:?}");
         }
     }
     let interim_of_6 = "HTTP/1.1 103\r\nContent-Length: 6\r\n\r\n";
     for pieces in cuts(format!("{interim_of_6}xHTTP/{EMPTY}").as_bytes()) {
         let events = answers(&get(), 1, &pieces, false);
-        assert_eq!(events.last(), Some(&ClientEvent::Completed(spoiled)), "{pieces:?}");
+        assert_eq!(events.last(), Some(&completed(200, false)), "{pieces:?}");
     }
     succeeds(45, &format!("{interim}{EMPTY}"), false, true);
     fails_at_end(49, &format!("{interim}Hel"), Failure::Truncated);
@@ -246,7 +247,8 @@ fn a_surplus_answer_is_never_credited() {
     let glued = format!("{EMPTY}{EMPTY}");
     let pieces = [EMPTY.as_bytes(), EMPTY.as_bytes(), glued.as_bytes()];
     let events = answers(&get(), 4, &pieces, false);
-    let last = Answer { surplus: true, unsolicited: true, ..plain(200, false) };
+    let surplus = EMPTY.len() as u32;
+    let last = Answer { surplus, unsolicited: true, ..plain(200, false) };
     assert_eq!(events[..2], [completed(200, true); 2]);
     assert_eq!(events[2..], [ClientEvent::Completed(last)]);
 }
