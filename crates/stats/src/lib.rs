@@ -11,6 +11,7 @@ mod interval;
 pub mod ledger;
 mod outcome;
 mod samples;
+mod strain;
 mod untrusted;
 
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
@@ -18,4 +19,5 @@ pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
 pub use interval::{Gauges, Interval, Latency, Phase};
 pub use outcome::{Fault, NotSent, Outcome};
 pub use samples::{SAMPLES_MAX, Samples, Told};
+pub use strain::{Signal, Strain, Strains, Worst};
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};

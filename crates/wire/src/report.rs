@@ -5,7 +5,7 @@ use crate::frame::Message;
 use bincode::{Decode, Encode};
 use stats::{
     COUNT_MAX, Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX,
-    Samples, Untrusted,
+    Samples, Strain, Untrusted,
 };
 use std::net::SocketAddr;
 
@@ -75,6 +75,7 @@ pub struct IntervalRecord {
     samples: Vec<SampleRecord>,
     /// Class and count of what is not among the samples.
     samples_others: Vec<(u8, u64)>,
+    strain: [u64; Strain::FIELDS],
 }
 
 /// A sample of what a server sent, as it travels.
@@ -143,6 +144,7 @@ impl IntervalRecord {
                 .others()
                 .map(|(outcome, count)| (outcome as u8, count))
                 .collect(),
+            strain: interval.strain.to_array(),
         }
     }
 
@@ -166,6 +168,7 @@ impl IntervalRecord {
             histograms: histograms?,
             gauges: Gauges { live, pending, in_flight, unserved },
             samples: self.samples()?,
+            strain: Strain::from_array(row(&self.strain)?),
         })
     }
 
@@ -238,6 +241,11 @@ mod tests {
         assert!(!statuses(vec![(201, 1), (200, 1)]));
         let live = |live| IntervalRecord { gauges: [live, 0, 0, 0], ..record() }.interval().is_ok();
         assert!(live(COUNT_MAX) && !live(u64::MAX));
+        let strain = |nanos| {
+            let strain = [nanos; Strain::FIELDS];
+            IntervalRecord { strain, ..record() }.interval().is_ok()
+        };
+        assert!(strain(COUNT_MAX) && !strain(COUNT_MAX + 1));
     }
 
     #[test]
