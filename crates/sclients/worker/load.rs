@@ -10,7 +10,7 @@ use super::classify;
 use super::pacer::Pacer;
 use super::places::{Opening, Places};
 use super::schedule::Schedule;
-use crate::child::{self, Child, Recorder, Role, usage};
+use crate::child::{self, Child, Recorder, Role, StrainGauge, usage};
 use dispatch::Instant;
 use protocols::{Answer, Client, ClientEvent, ClientMachine, Failure};
 use servicemodel::{
@@ -72,6 +72,7 @@ enum Stage {
 pub struct Load {
     child: Child,
     recorder: Recorder,
+    strain: StrainGauge,
     share: WorkerShare,
     machines: Machines,
     places: Places,
@@ -108,6 +109,7 @@ impl Load {
         Self {
             child: Child::default(),
             recorder: Recorder::new(Duration::from_nanos(share.interval_nanos)),
+            strain: StrainGauge::open(),
             places: Places::new(fresh, share.connecting_max, share.seed),
             schedule: Schedule::new(Duration::from_nanos(share.warmup_nanos), duration),
             stage: Stage::Waiting,
@@ -357,7 +359,12 @@ impl Load {
             Phase::Drain => self.schedule.stop() + self.drain,
             _ => self.places.next_due(),
         };
-        stage.min(drain).min(self.recorder.next_cut())
+        stage.min(drain).min(self.recorder.next_cut()).min(self.next_pulse())
+    }
+
+    /// A loaded worker turns now and then for its own sake: a stop of it shows no other way.
+    fn next_pulse(&self) -> Instant {
+        if self.stage == Stage::Loaded { self.strain.next_turn() } else { Instant::FAR_FUTURE }
     }
 
     fn open_deadline(&self) -> Instant {
@@ -427,7 +434,8 @@ fn cut_interval(context: &mut Context<Load>, now: Instant) {
 fn cut(context: &mut Context<Load>, now: Instant) {
     let gauges = gauges(context);
     let load = &mut context.world.model;
-    let interval = load.recorder.cut(load.phase, gauges, now);
+    let mut interval = load.recorder.cut(load.phase, gauges, now);
+    interval.strain = load.strain.cut(now);
     child::report_interval(context, interval, now);
 }
 
@@ -493,12 +501,15 @@ impl Model for Load {
 
     fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         context.world.model.child.flow()?;
-        let lag = now.nanos_since(context.now());
+        let woke = context.now();
         let load = &mut context.world.model;
         if now < load.start.min(load.schedule.stop()) {
             return ControlFlow::Continue(());
         }
-        load.recorder.record(Latency::LoopLag, lag);
+        load.recorder.record(Latency::LoopLag, now.nanos_since(woke));
+        if load.stage == Stage::Loaded {
+            load.strain.turn(woke, now, load.in_flight > 0, load.last_answer);
+        }
         cut_interval(context, now);
         open_places(context, now);
         advance(context, now);
