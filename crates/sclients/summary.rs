@@ -1,6 +1,7 @@
 //! A run as it ended: the fold, and what the supervisor saw beside it.
 
 use crate::fold::{Fold, Part, Who};
+use crate::host::HostStrain;
 use crate::plan::Plan;
 use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
@@ -27,6 +28,8 @@ pub struct Summary {
     pub stopped: Option<StoppedFor>,
     /// Reports whose ledger did not balance, or that could not be read.
     pub faults: Vec<String>,
+    /// How the host fared in measurement.
+    pub host: HostStrain,
     /// The supervisor itself.
     pub supervisor: SupervisorUse,
 }
