@@ -11,9 +11,9 @@
 //! | [`Claim::Hold`] | | a note |
 //!
 //! A closed loop that falls behind asks later: its counts stay true and its times are those of a
-//! slower client, so it is never invalid for them. The limits are those of a run of its own host's
-//! making; relative ones have a floor in milliseconds, for no kernel wakes a process to the
-//! microsecond, and an answer may take no longer than that. Counters of the whole host are evidence
+//! slower client, so it is never invalid for them. Limits that are shares of the median answer have a
+//! floor: no kernel wakes a process to the microsecond, and an answer on loopback takes no more than
+//! some dozen of them. Counters of the whole host are evidence
 //! only where they harm the times directly (stolen time, throttling, dropped packets); pressure and
 //! involuntary switches are told, not judged: the run-queue wait of the worker is what they cause.
 //!
@@ -105,6 +105,8 @@ const STARTS_MISSING: Limits = (0.001, 0.01);
 const SEND_LAG_OF_RESPONSE: Limits = (0.05, 0.25);
 const SEND_LAG_FLOOR_NANOS: Limits = (250_000.0, 1_000_000.0);
 const LOOP_OF_RESPONSE: Limits = (0.1, 1.0);
+/// A process alone on its processor was measured to wait for 3 % of its time, and beside one that
+/// spins for 50 %: an inner limit of 2 % would be crossed by clean runs.
 const RUN_QUEUE_SHARE: Limits = (0.05, 0.1);
 const CPU_SHARE: Limits = (0.7, 0.9);
 /// A stop of this many seconds is in nobody's plan.

@@ -75,7 +75,8 @@ pub struct IntervalRecord {
     samples: Vec<SampleRecord>,
     /// Class and count of what is not among the samples.
     samples_others: Vec<(u8, u64)>,
-    strain: [u64; Strain::FIELDS],
+    /// Boxed, so that the other reports need not be as large.
+    strain: Box<[u64; Strain::FIELDS]>,
 }
 
 /// A sample of what a server sent, as it travels.
@@ -144,7 +145,7 @@ impl IntervalRecord {
                 .others()
                 .map(|(outcome, count)| (outcome as u8, count))
                 .collect(),
-            strain: interval.strain.to_array(),
+            strain: Box::new(interval.strain.to_array()),
         }
     }
 
@@ -168,7 +169,7 @@ impl IntervalRecord {
             histograms: histograms?,
             gauges: Gauges { live, pending, in_flight, unserved },
             samples: self.samples()?,
-            strain: Strain::from_array(row(&self.strain)?),
+            strain: Strain::from_array(row(&*self.strain)?),
         })
     }
 
@@ -242,7 +243,7 @@ mod tests {
         let live = |live| IntervalRecord { gauges: [live, 0, 0, 0], ..record() }.interval().is_ok();
         assert!(live(COUNT_MAX) && !live(u64::MAX));
         let strain = |nanos| {
-            let strain = [nanos; Strain::FIELDS];
+            let strain = Box::new([nanos; Strain::FIELDS]);
             IntervalRecord { strain, ..record() }.interval().is_ok()
         };
         assert!(strain(COUNT_MAX) && !strain(COUNT_MAX + 1));
