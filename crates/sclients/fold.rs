@@ -5,7 +5,9 @@
 
 use dispatch::Instant;
 use stats::ledger::{self, Imbalance};
-use stats::{Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Phase, Samples};
+use stats::{
+    Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Phase, Samples, Strains,
+};
 use std::collections::BTreeMap;
 use wire::Final;
 
@@ -35,6 +37,8 @@ pub struct Part {
     pub arrivals: Option<Gaps>,
     /// Its last words.
     pub last_words: Option<Final>,
+    /// How it fared in measurement.
+    pub strains: Strains,
 }
 
 /// Everything that was reported so far.
@@ -71,6 +75,9 @@ impl Fold {
         part.counters.merge(&interval.counters);
         part.gauges = interval.gauges;
         part.ended = ended;
+        if interval.phase == Phase::Measurement {
+            part.strains.add(&interval.strain);
+        }
         let balance = ledger::check(&part.counters, &part.gauges);
         if let Who::Worker(..) = who {
             self.phases[interval.phase as usize].merge(&interval.counters);

@@ -6,12 +6,14 @@
 
 #![deny(unsafe_code)]
 
+pub mod audit;
 pub mod child;
 pub mod config;
 pub mod consent;
 pub mod doctor;
 pub mod exit;
 pub mod fold;
+pub mod host;
 pub mod number;
 pub mod plan;
 pub mod profile;

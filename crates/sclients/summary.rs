@@ -2,6 +2,7 @@
 
 use crate::config::Load;
 use crate::fold::{Fold, Part, Who};
+use crate::host::HostStrain;
 use crate::plan::Plan;
 use crate::profile::Arrivals;
 use crate::supervisor::{Exit, Role, StoppedFor};
@@ -29,6 +30,8 @@ pub struct Summary {
     pub stopped: Option<StoppedFor>,
     /// Reports whose ledger did not balance, or that could not be read.
     pub faults: Vec<String>,
+    /// How the host fared in measurement.
+    pub host: HostStrain,
     /// The supervisor itself.
     pub supervisor: SupervisorUse,
 }

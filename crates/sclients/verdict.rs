@@ -1,9 +1,11 @@
 //! Whether the run's claims can be trusted, and the exit code that says so.
 //!
-//! The verdict judges claims, not machines: here the claim that the counts are true. They are
+//! The verdict judges claims, not machines. Whether times can be trusted is the business of
+//! [`crate::audit`]; here is the claim that the counts are true. They are
 //! invalid when the ledger does not close, a worker was lost, connections fell short of the plan, or
 //! the supervisor stopped the run for its failures, and suspect when this host's own limits failed some of them.
 
+use crate::audit::{self, Evidence};
 use crate::config::Load;
 use crate::exit::ExitCode;
 use crate::summary::Summary;
@@ -40,6 +42,8 @@ pub struct Verdict {
     pub state: State,
     /// Why, in words.
     pub reasons: Vec<String>,
+    /// What a reader should know and what changes nothing.
+    pub notes: Vec<String>,
 }
 
 impl Verdict {
@@ -57,7 +61,13 @@ impl Verdict {
             reasons.push(doubt);
             state = state.max(State::Suspect);
         }
-        Self { state, reasons }
+        let mut notes = Vec::new();
+        for finding in audit::judge(&Evidence::of(summary)) {
+            let list = if finding.state == State::Valid { &mut notes } else { &mut reasons };
+            list.push(finding.text);
+            state = state.max(finding.state);
+        }
+        Self { state, reasons, notes }
     }
 }
 
@@ -144,6 +154,7 @@ fn answered_as_expected(summary: &Summary) -> bool {
 mod tests {
     use super::*;
     use crate::fold::{Fold, Who};
+    use crate::host::HostStrain;
     use crate::plan::samples::{config, plan_on_ample_host};
     use crate::summary::{ChildRecord, Death, SupervisorUse};
     use crate::supervisor::{Exit, StoppedFor};
@@ -177,6 +188,7 @@ mod tests {
             signal: None,
             stopped: None,
             faults: Vec::new(),
+            host: HostStrain::default(),
             supervisor: SupervisorUse::default(),
         }
     }

@@ -310,6 +310,16 @@ impl Report {
         self.at(path).as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
     }
 
+    /// The verdict speaks against nothing that the run did: at most the generator was the limit,
+    /// which it is wherever these tests share their processors.
+    #[track_caller]
+    pub fn assert_sound(&self) {
+        let reasons = self.list("verdict.reasons");
+        let limited = |reason: &Value| reason.as_str().unwrap().starts_with("generator-limited: ");
+        let suspect = self.text("verdict.state") == "suspect" && reasons.iter().all(limited);
+        assert!(suspect || self.text("verdict.state") == "valid", "{:#}", self.0);
+    }
+
     /// The identities of the ledger, over the whole run.
     #[track_caller]
     pub fn assert_ledger(&self) {

@@ -58,6 +58,7 @@ fn journey(record: &IntervalRecord) {
     assert_eq!(back.counters, interval.counters);
     assert_eq!(back.gauges, interval.gauges);
     assert_eq!(back.samples, interval.samples);
+    assert_eq!(back.strain, interval.strain);
     for (back, histogram) in back.histograms.iter().zip(&interval.histograms) {
         assert_eq!((back.count(), back.overflow()), (histogram.count(), histogram.overflow()));
     }

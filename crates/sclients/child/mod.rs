@@ -9,11 +9,13 @@
 mod control;
 mod outbox;
 mod recorder;
+mod strain;
 pub mod usage;
 
 pub use control::{Adopted, ChildError, adopt, exit, first_command};
 pub use outbox::Outbox;
 pub use recorder::Recorder;
+pub use strain::StrainGauge;
 
 use dispatch::{DispatchId, Instant};
 use servicemodel::{Context, Model};

@@ -4,10 +4,16 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 /// Processor time so far, user and system, in microseconds.
 pub fn cpu_micros() -> u64 {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return 0 };
+    cpu_micros_and_switches().0
+}
+
+/// Processor time so far in microseconds, and the context switches that were not asked for.
+pub fn cpu_micros_and_switches() -> (u64, u64) {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0, 0) };
     let micros =
         |time: nix::sys::time::TimeVal| time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64;
-    micros(usage.user_time()) + micros(usage.system_time())
+    let switches = usage.involuntary_context_switches().try_into().unwrap_or(0);
+    (micros(usage.user_time()) + micros(usage.system_time()), switches)
 }
 
 /// The largest resident set so far, in bytes.

@@ -58,7 +58,7 @@ pub enum RateError {
     Length(#[from] QuantityError),
     /// Too long in sum.
     #[error(
-        "rate {} is too long; write at most {} in sum", quoted(.0),
+        "{} is too long; write at most {} in sum", quoted(.0),
         humantime::format_duration(LENGTH_MAX)
     )]
     TooLong(String),

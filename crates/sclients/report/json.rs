@@ -4,12 +4,16 @@ use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
 use crate::fold::Fold;
+use crate::host::HostStrain;
 use crate::summary::{ChildRecord, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use stats::{Counter, Counters, Fault, Gaps, Histogram, Latency, NotSent, Outcome, Phase, Times};
+use stats::{
+    Counter, Counters, Fault, Gaps, Histogram, Latency, NotSent, Outcome, Phase, Signal, Strains,
+    Times,
+};
 
 /// Version of the object's shape; it changes when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -19,7 +23,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
     let counters = summary.counters();
     let mut object = json!({
         "schema": SCHEMA,
-        "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons },
+        "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons, "notes": verdict.notes },
         "stopped": summary.stopped.map(StoppedFor::name),
         "plan": plan(summary),
         "phases": phases(summary),
@@ -32,6 +36,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         "samples_other": samples_other(summary),
         "workers": summary.workers().map(|child| worker(summary, child)).collect::<Vec<_>>(),
         "generator": generator(summary),
+        "host": host(&summary.host),
         "supervisor": supervisor(summary),
     });
     if let Load::Overload { .. } = summary.plan.config.load {
@@ -351,6 +356,7 @@ fn samples_other(summary: &Summary) -> Value {
 
 fn worker(summary: &Summary, child: &ChildRecord) -> Value {
     let words = summary.part(child).and_then(|part| part.last_words);
+    let worst = |signal| summary.part(child).map(|part| part.strains.worst(signal).value);
     json!({
         "slot": child.slot,
         "generation": child.generation,
@@ -360,6 +366,8 @@ fn worker(summary: &Summary, child: &ChildRecord) -> Value {
         "cpu_seconds": words.map(|words| words.cpu_micros as f64 / 1e6),
         "rss_peak_bytes": words.map(|words| words.rss_peak_bytes),
         "reports_merged": words.map(|words| words.reports_merged),
+        "runqueue_share": worst(Signal::RunQueue),
+        "cpu_share": worst(Signal::Cpu),
     })
 }
 
@@ -370,6 +378,36 @@ fn generator(summary: &Summary) -> Value {
         "user_bytes_per_connection": summary.user_bytes_per_connection(),
         "send_lag_us": distribution(summary.fold.histogram(summary.send_lag())),
         "loop_lag_us": distribution(summary.fold.histogram(Latency::LoopLag)),
+        "strain": strain(summary),
+    })
+}
+
+/// The worst second of any worker, in measurement.
+fn strain(summary: &Summary) -> Value {
+    let worst = |signal| {
+        let all = summary.fold.workers().map(|part| Strains::worst(&part.strains, signal).value);
+        all.fold(0.0, f64::max)
+    };
+    json!({
+        "runqueue_share": worst(Signal::RunQueue),
+        "cpu_share": worst(Signal::Cpu),
+        "involuntary_switches_per_s": worst(Signal::Switches),
+        "longest_stop_ms": worst(Signal::Stop) * 1e3,
+    })
+}
+
+/// How the host fared in measurement; null is what its kernel does not say.
+fn host(host: &HostStrain) -> Value {
+    let tcp = host.tcp.iter().map(|(name, grown)| ((*name).to_owned(), (*grown).into()));
+    json!({
+        "steal_share": host.steal_share,
+        "steal_share_worst": host.steal_share_worst,
+        "cpu_pressure": host.cpu_pressure,
+        "throttled_periods": host.periods.map(|periods| periods.throttled),
+        "packets_dropped": host.softnet.map(|softnet| softnet.dropped),
+        "squeezes": host.softnet.map(|softnet| softnet.squeezed),
+        "clock_jumps": host.clock_jumps,
+        "tcp": Value::Object(tcp.collect()),
     })
 }
 

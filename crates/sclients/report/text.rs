@@ -52,6 +52,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
     target(&mut page, summary);
     generator(&mut page, summary);
     notes(&mut page, summary);
+    verdict.notes.iter().for_each(|note| page.line("note", note));
     page.text
 }
 

@@ -9,6 +9,7 @@ use super::{Context, World};
 use crate::config::ServeConfig;
 use crate::exit::ExitCode;
 use crate::fold::Fold;
+use crate::host::Reading;
 use crate::plan::Plan;
 use crate::report;
 use crate::summary::Summary;
@@ -17,6 +18,7 @@ use stats::{Outcome, Phase};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 use wire::Command;
 
@@ -266,6 +268,7 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     }
     heed_signals(context, now)?;
     heed_error_share(context, now);
+    watch_host(&mut context.world, now);
     show_progress(&mut context.world, now);
     match context.world.conductor.stage {
         Stage::Starting => starting(context, now),
@@ -428,6 +431,16 @@ fn heed_error_share(context: &mut Context, now: Instant) {
     if conductor.error_share.second(&fold.counters()) {
         conductor.stopped_for = Some(StoppedFor::ErrorShare);
         stop_workers(context, now, grace);
+    }
+}
+
+/// Reads how the host fares, once a second of measurement and at its end.
+fn watch_host(world: &mut World, now: Instant) {
+    let World { conductor, host, .. } = world;
+    let running = matches!(conductor.job, Job::Run(..)) && conductor.stage == Stage::Running;
+    let measuring = running && conductor.phase(now) == Phase::Measurement;
+    if host.is_due(measuring, now) {
+        host.add(Reading::take(Path::new("/")), measuring, now);
     }
 }
 

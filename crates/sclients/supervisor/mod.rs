@@ -26,6 +26,7 @@ use crate::child::usage;
 use crate::config::{Format, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
+use crate::host::HostWatch;
 use crate::plan::Plan;
 use crate::report;
 use crate::shares;
@@ -93,6 +94,7 @@ struct World {
     conductor: Conductor,
     printer: Printer,
     loop_gap: Histogram,
+    host: HostWatch,
 }
 
 type Context = BoxedContext<World>;
@@ -279,6 +281,7 @@ fn context(
         conductor,
         printer,
         loop_gap: Histogram::default(),
+        host: HostWatch::default(),
     };
     let mut context = Context::new(world).map_err(system("event loop"))?;
     watch(&mut context, printed, signals).map_err(system("event loop"))?;
@@ -362,6 +365,7 @@ impl World {
             signal: self.conductor.signal(),
             stopped: self.conductor.stopped_for(),
             faults: self.children.faults().to_vec(),
+            host: self.host.strain(),
             supervisor: SupervisorUse {
                 cpu_micros: usage::cpu_micros(),
                 rss_peak_bytes: usage::rss_peak_bytes(),

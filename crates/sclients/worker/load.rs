@@ -17,7 +17,7 @@ use super::overload::{self, Attempts};
 use super::pacer::Pacer;
 use super::places::{Opening, Places};
 use super::schedule::Schedule;
-use crate::child::{self, Child, Recorder, Role, usage};
+use crate::child::{self, Child, Recorder, Role, StrainGauge, usage};
 use crate::profile::{Arrivals, Profile};
 use dispatch::Instant;
 use protocols::{Client, ClientEvent, ClientMachine};
@@ -70,6 +70,7 @@ pub(super) enum Stage {
 pub struct Load {
     pub(super) child: Child,
     pub(super) account: Account,
+    strain: StrainGauge,
     pub(super) share: WorkerShare,
     machines: Machines,
     pub(super) places: Places,
@@ -110,6 +111,7 @@ impl Load {
         Self {
             child: Child::default(),
             account: Account::new(Recorder::new(Duration::from_nanos(share.interval_nanos))),
+            strain: StrainGauge::open(),
             places: Places::new(fresh, share.connecting_max, share.seed),
             schedule: Schedule::new(Duration::from_nanos(share.warmup_nanos), duration),
             stage: Stage::Waiting,
@@ -216,7 +218,13 @@ impl Load {
             _ => self.places.next_due(),
         };
         let schedules = self.next_release().min(self.next_attempt());
-        stage.min(drain).min(schedules).min(self.account.recorder.next_cut())
+        let own = self.account.recorder.next_cut().min(self.next_pulse());
+        stage.min(drain).min(schedules).min(own)
+    }
+
+    /// A loaded worker turns now and then for its own sake: a stop of it shows no other way.
+    fn next_pulse(&self) -> Instant {
+        if self.stage == Stage::Loaded { self.strain.next_turn() } else { Instant::FAR_FUTURE }
     }
 
     fn open_deadline(&self) -> Instant {
@@ -296,7 +304,8 @@ fn cut_interval(context: &mut Context<Load>, now: Instant) {
 fn cut(context: &mut Context<Load>, now: Instant) {
     let gauges = gauges(context);
     let load = &mut context.world.model;
-    let interval = load.account.recorder.cut(load.phase, gauges, now);
+    let mut interval = load.account.recorder.cut(load.phase, gauges, now);
+    interval.strain = load.strain.cut(now);
     child::report_interval(context, interval, now);
 }
 
@@ -373,13 +382,14 @@ impl Model for Load {
 
     fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         context.world.model.child.flow()?;
-        let lag = now.nanos_since(context.now());
+        let woke = context.now();
         let load = &mut context.world.model;
         if now < load.start.min(load.schedule.stop()) {
             return ControlFlow::Continue(());
         }
-        load.account.recorder.record(Latency::LoopLag, lag);
+        load.account.recorder.record(Latency::LoopLag, now.nanos_since(woke));
         if load.stage == Stage::Loaded {
+            load.strain.turn(woke, now, load.account.in_flight() > 0, load.account.last_end());
             open::release(context, now);
             overload::begin_attempts(context, now);
         }

@@ -4,6 +4,7 @@ use crate::counters::Counters;
 use crate::histogram::Histogram;
 use crate::outcome::named;
 use crate::samples::Samples;
+use crate::strain::Strain;
 
 named! {
     /// A part of a run.
@@ -85,6 +86,8 @@ pub struct Interval {
     pub gauges: Gauges,
     /// What servers sent within, where it broke the protocol.
     pub samples: Samples,
+    /// How the worker itself fared; nothing of a target.
+    pub strain: Strain,
 }
 
 impl Interval {
@@ -97,6 +100,7 @@ impl Interval {
             histograms: vec![Histogram::default(); Latency::COUNT],
             gauges: Gauges::default(),
             samples: Samples::default(),
+            strain: Strain::default(),
         }
     }
 
@@ -114,5 +118,6 @@ impl Interval {
             mine.merge(theirs);
         }
         self.samples.merge(&later.samples);
+        self.strain.extend(&later.strain);
     }
 }

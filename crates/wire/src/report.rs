@@ -5,7 +5,7 @@ use crate::frame::Message;
 use bincode::{Decode, Encode};
 use stats::{
     COUNT_MAX, Counters, Gaps, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX,
-    Samples, Untrusted,
+    Samples, Strain, Untrusted,
 };
 use std::net::SocketAddr;
 
@@ -111,6 +111,8 @@ pub struct IntervalRecord {
     samples: Vec<SampleRecord>,
     /// Class and count of what is not among the samples.
     samples_others: Vec<(u8, u64)>,
+    /// Boxed, so that the other reports need not be as large.
+    strain: Box<[u64; Strain::FIELDS]>,
 }
 
 /// A sample of what a server sent, as it travels.
@@ -179,6 +181,7 @@ impl IntervalRecord {
                 .others()
                 .map(|(outcome, count)| (outcome as u8, count))
                 .collect(),
+            strain: Box::new(interval.strain.to_array()),
         }
     }
 
@@ -202,6 +205,7 @@ impl IntervalRecord {
             histograms: histograms?,
             gauges: Gauges { live, pending, in_flight, unserved, queued },
             samples: self.samples()?,
+            strain: Strain::from_array(row(&*self.strain)?),
         })
     }
 
@@ -275,6 +279,11 @@ mod tests {
         let live =
             |live| IntervalRecord { gauges: [live, 0, 0, 0, 0], ..record() }.interval().is_ok();
         assert!(live(COUNT_MAX) && !live(u64::MAX));
+        let strain = |nanos| {
+            let strain = Box::new([nanos; Strain::FIELDS]);
+            IntervalRecord { strain, ..record() }.interval().is_ok()
+        };
+        assert!(strain(COUNT_MAX) && !strain(COUNT_MAX + 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! bytes of a message as they were when its format was fixed.
 
 use proptest::prelude::*;
-use stats::{Counter, Gaps, Histogram, Interval, Latency, Outcome, Phase};
+use stats::{Counter, Gaps, Histogram, Interval, Latency, Outcome, Phase, Strain};
 use wire::{
     Command, Decoder, FRAME_HEADER_BYTES, Final, GapsRecord, IntervalRecord, Message, Report,
     WireError, frame,
@@ -14,6 +14,7 @@ fn interval() -> Interval {
     interval.counters.requests_failed[Outcome::Reset as usize] = 3;
     interval.counters.count_statuses(200, 9);
     interval.gauges.live = 5;
+    interval.strain = Strain { wall: 1_000_000_000, wait: 7, gap_max: 9, ..Strain::default() };
     let mut histogram = Histogram::default();
     for nanos in [1_000, 70_000, 2_000_000_000] {
         histogram.record(nanos);

@@ -1,0 +1,533 @@
+//! The audit of a run by itself: which signals say that its times cannot be trusted, and whose fault
+//! that is.
+//!
+//! [`judge`] is a pure function from [`Evidence`] to [`Finding`]s. Each rule has an inner limit, from
+//! which on times are suspect, and an outer one. What a limit means depends on what the run claims:
+//!
+//! | claim | inner limit | outer limit |
+//! |---|---|---|
+//! | [`Claim::Schedule`] | suspect | invalid where starts are missing or late, or a worker did not run; else suspect |
+//! | [`Claim::ClosedLatency`] | | suspect: the generator, or its host, was the limit |
+//! | [`Claim::Hold`] | | a note |
+//!
+//! A closed loop that falls behind asks later: its counts stay true and its times are those of a
+//! slower client, so it is never invalid for them. Limits that are shares of the median answer have a
+//! floor: no kernel wakes a process to the microsecond, and an answer on loopback takes no more than
+//! some dozen of them. Counters of the whole host are evidence
+//! only where they harm the times directly (stolen time, throttling, dropped packets); pressure and
+//! involuntary switches are told, not judged: the run-queue wait of the worker is what they cause.
+//!
+//! Only measurement counts.
+
+use crate::config::Load;
+use crate::host::HostStrain;
+use crate::number::duration;
+use crate::summary::Summary;
+use crate::verdict::State;
+use stats::{Counter, Latency, Signal, Strains};
+
+/// What a run says beyond its counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Requests or attempts left when they were due, whatever became of them.
+    Schedule,
+    /// So long did answers take; the next request waited for them.
+    ClosedLatency,
+    /// Connections were there.
+    Hold,
+}
+
+impl Claim {
+    /// The claim of a load model.
+    pub const fn of(load: &Load) -> Self {
+        match load {
+            Load::Closed => Self::ClosedLatency,
+            Load::Hold => Self::Hold,
+            Load::Open { .. } | Load::Overload { .. } => Self::Schedule,
+        }
+    }
+}
+
+/// What is judged. Times are in nanoseconds, shares from 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What the run claims.
+    pub claim: Claim,
+    /// What a schedule wanted to begin; none without a schedule, or where it is drawn.
+    pub planned_starts: Option<u64>,
+    /// What it began of that, late or not. A request that waits for a connection has begun to.
+    pub starts: u64,
+    /// Lateness of sending that 1 % exceed, while a connection was free.
+    pub send_lag_p99: Option<u64>,
+    /// The median answer, from send; of attempts, the time that each of them has.
+    pub response_p50: Option<u64>,
+    /// The turn of a worker's loop that 0.1 % exceed.
+    pub loop_p999: Option<u64>,
+    /// How each worker fared, with its slot.
+    pub workers: Vec<(u32, Strains)>,
+    /// How the host fared.
+    pub host: HostStrain,
+}
+
+impl Evidence {
+    /// What `summary` holds.
+    pub fn of(summary: &Summary) -> Self {
+        let config = &summary.plan.config;
+        let counters = summary.counters();
+        let (started, response) = match config.load {
+            Load::Overload { .. } => {
+                let time = config.connect_timeout.as_nanos() as u64;
+                (Counter::ConnectionsAttempted, Some(time))
+            }
+            _ => (Counter::RequestsDue, summary.fold.histogram(Latency::FromSend).quantile(0.5)),
+        };
+        let quantile = |latency, q| summary.fold.histogram(latency).quantile(q);
+        let part = |child| Some(summary.part(child)?.strains);
+        Self {
+            claim: Claim::of(&config.load),
+            planned_starts: summary.planned_ticks(),
+            starts: counters.of(started),
+            send_lag_p99: quantile(summary.send_lag(), 0.99),
+            response_p50: response,
+            loop_p999: quantile(Latency::LoopLag, 0.999),
+            workers: summary
+                .workers()
+                .filter_map(|child| Some((child.slot, part(child)?)))
+                .collect(),
+            host: summary.host.clone(),
+        }
+    }
+}
+
+/// What the audit found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it makes of the claim; of one that stays valid it is a note.
+    pub state: State,
+    /// Value, limit and remedy, in words.
+    pub text: String,
+}
+
+/// Inner and outer limit; a value has to exceed it.
+type Limits = (f64, f64);
+
+const STARTS_MISSING: Limits = (0.001, 0.01);
+const SEND_LAG_OF_RESPONSE: Limits = (0.05, 0.25);
+const SEND_LAG_FLOOR_NANOS: Limits = (250_000.0, 1_000_000.0);
+const LOOP_OF_RESPONSE: Limits = (0.1, 1.0);
+/// A process alone on its processor was measured to wait for 3 % of its time, and beside one that
+/// spins for 50 %: an inner limit of 2 % would be crossed by clean runs.
+const RUN_QUEUE_SHARE: Limits = (0.05, 0.1);
+const CPU_SHARE: Limits = (0.7, 0.9);
+/// A stop of this many seconds is in nobody's plan.
+const STOP_SECONDS: Limits = (0.05, 0.1);
+const STEAL_SHARE: Limits = (0.01, 0.05);
+const THROTTLED_SHARE: Limits = (0.0, 0.01);
+/// A target that is silent for so many seconds, and for so many median answers, stalled.
+const SILENCE_SECONDS: f64 = 0.5;
+const SILENCE_OF_RESPONSE: f64 = 10.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Breach {
+    Inner,
+    Outer,
+}
+
+impl Breach {
+    /// How a rule that only doubts weighs for `claim`.
+    fn doubted(self, claim: Claim) -> Self {
+        if claim == Claim::Schedule { Self::Inner } else { self }
+    }
+}
+
+/// Which of `limits` `value` exceeds, and that limit.
+fn breach(value: f64, limits: Limits) -> Option<(Breach, f64)> {
+    if value > limits.1 {
+        Some((Breach::Outer, limits.1))
+    } else if value > limits.0 {
+        Some((Breach::Inner, limits.0))
+    } else {
+        None
+    }
+}
+
+/// All that speaks against the claim of a run, and what it should know besides; the worst first.
+pub fn judge(evidence: &Evidence) -> Vec<Finding> {
+    let breaches = CONVICTING.iter().filter_map(|rule| rule(evidence));
+    let doubts = DOUBTING.iter().filter_map(|rule| rule(evidence));
+    let doubts = doubts.map(|(breach, text)| (breach.doubted(evidence.claim), text));
+    let breaches = breaches.chain(doubts);
+    let mut findings: Vec<Finding> =
+        breaches.filter_map(|(breach, text)| weigh(evidence.claim, breach, text)).collect();
+    findings.extend(stalled_target(evidence).map(note));
+    findings.extend(clock(evidence).map(note));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.state));
+    findings
+}
+
+fn note(text: String) -> Finding {
+    Finding { state: State::Valid, text }
+}
+
+/// What a breach makes of a claim: the table of the module head.
+fn weigh(claim: Claim, breach: Breach, text: String) -> Option<Finding> {
+    let (state, text) = match (claim, breach) {
+        (Claim::Schedule, Breach::Outer) => (State::Invalid, text),
+        (Claim::Schedule, Breach::Inner) => (State::Suspect, text),
+        (Claim::ClosedLatency, Breach::Outer) => {
+            (State::Suspect, format!("generator-limited: {text}"))
+        }
+        (Claim::Hold, Breach::Outer) => (State::Valid, text),
+        (Claim::ClosedLatency | Claim::Hold, Breach::Inner) => return None,
+    };
+    Some(Finding { state, text })
+}
+
+type Rule = fn(&Evidence) -> Option<(Breach, String)>;
+
+/// A schedule is invalid by these alone: what should have begun did not, or began late, or the worker
+/// could not have begun it.
+const CONVICTING: [Rule; 4] = [starts, send_lag, run_queue, stops];
+/// What may be the cause of that, or make times of arrival untrue: a schedule that was kept all the
+/// same is suspect by them.
+const DOUBTING: [Rule; 5] = [processor, busy_loop, steal, throttling, drops];
+
+fn starts(evidence: &Evidence) -> Option<(Breach, String)> {
+    let planned = evidence.planned_starts.filter(|planned| *planned > 0)?;
+    let missing = planned.saturating_sub(evidence.starts) as f64 / planned as f64;
+    let (breach, limit) = breach(missing, STARTS_MISSING)?;
+    let (begun, least) = (percent(1.0 - missing), percent(1.0 - limit));
+    let starts = evidence.starts;
+    let text = format!(
+        "{starts} of {planned} planned starts took place, {begun} (limit {least}): ask for a lower rate, or give it more connections or workers"
+    );
+    Some((breach, text))
+}
+
+fn send_lag(evidence: &Evidence) -> Option<(Breach, String)> {
+    let lag = evidence.send_lag_p99? as f64;
+    let (breach, limit) =
+        relative(lag, evidence.response_p50?, SEND_LAG_OF_RESPONSE, SEND_LAG_FLOOR_NANOS)?;
+    let (lag, limit) = (duration(lag), duration(limit));
+    let text = format!(
+        "1 % of the sends left {lag} late or more (limit {limit}): ask for a lower rate, or use more workers and processors"
+    );
+    Some((breach, text))
+}
+
+fn busy_loop(evidence: &Evidence) -> Option<(Breach, String)> {
+    let turn = evidence.loop_p999? as f64;
+    let (breach, limit) =
+        relative(turn, evidence.response_p50?, LOOP_OF_RESPONSE, SEND_LAG_FLOOR_NANOS)?;
+    let (turn, limit) = (duration(turn), duration(limit));
+    let text = format!(
+        "0.1 % of the loop's turns took {turn} or more (limit {limit}), and answers waited for them: use more workers with fewer connections each"
+    );
+    Some((breach, text))
+}
+
+/// A breach of shares of the median answer, which do not go below floors; the limit in nanoseconds.
+fn relative(value: f64, response: u64, shares: Limits, floors: Limits) -> Option<(Breach, f64)> {
+    let limit = |share: f64, floor: f64| (share * response as f64).max(floor);
+    let (inner, outer) = (limit(shares.0, floors.0), limit(shares.1, floors.1));
+    breach(value, (inner, outer.max(inner)))
+}
+
+fn run_queue(evidence: &Evidence) -> Option<(Breach, String)> {
+    worst(evidence, Signal::RunQueue, RUN_QUEUE_SHARE, |value, limit, second| {
+        let (value, limit) = (percent(value), percent(limit));
+        format!(
+            "waited {value} of second {second} for a processor (limit {limit}): run fewer workers, or pin them with --cpus to processors that nobody else uses"
+        )
+    })
+}
+
+fn processor(evidence: &Evidence) -> Option<(Breach, String)> {
+    worst(evidence, Signal::Cpu, CPU_SHARE, |value, limit, second| {
+        let (value, limit) = (percent(value), percent(limit));
+        format!(
+            "used {value} of a processor in second {second} (limit {limit}): use more workers on more processors, or ask for less"
+        )
+    })
+}
+
+fn stops(evidence: &Evidence) -> Option<(Breach, String)> {
+    worst(evidence, Signal::Stop, STOP_SECONDS, |value, limit, second| {
+        let (value, limit) = (duration(value * 1e9), duration(limit * 1e9));
+        format!(
+            "stood still for {value} in second {second} (limit {limit}): it was stopped, starved of a processor, or had too many connections ready at once"
+        )
+    })
+}
+
+/// The worker with the worst `signal`, and how many others exceed the same limit.
+fn worst(
+    evidence: &Evidence,
+    signal: Signal,
+    limits: Limits,
+    text: impl FnOnce(f64, f64, u64) -> String,
+) -> Option<(Breach, String)> {
+    let value = |strains: &Strains| strains.worst(signal).value;
+    let all = || evidence.workers.iter();
+    let (slot, strains) = all().max_by(|one, next| value(&one.1).total_cmp(&value(&next.1)))?;
+    let worst = strains.worst(signal);
+    let (breach, limit) = breach(worst.value, limits)?;
+    let others = all().filter(|(_, strains)| value(strains) > limit).count() - 1;
+    let who = match others {
+        0 => format!("worker {slot}"),
+        _ => format!("worker {slot}, worst of {},", others + 1),
+    };
+    Some((breach, format!("{who} {}", text(worst.value, limit, worst.second))))
+}
+
+/// The whole measurement is judged; a single second may have an outlier of a tick or two.
+fn steal(evidence: &Evidence) -> Option<(Breach, String)> {
+    let share = evidence.host.steal_share?;
+    let (breach, limit) = breach(share, STEAL_SHARE)?;
+    let (share, limit) = (percent(share), percent(limit));
+    let text = format!(
+        "the hypervisor gave {share} of this host's processors to others (limit {limit}): use a host of your own, or measure at another time"
+    );
+    Some((breach, text))
+}
+
+fn throttling(evidence: &Evidence) -> Option<(Breach, String)> {
+    let periods = evidence.host.periods?;
+    let share = periods.throttled as f64 / periods.all.max(1) as f64;
+    let (breach, limit) = breach(share, THROTTLED_SHARE)?;
+    let (throttled, all, limit) = (periods.throttled, periods.all, percent(limit));
+    let text = format!(
+        "the control group's quota stopped this program in {throttled} of {all} periods (limit {limit}): raise cpu.max"
+    );
+    Some((breach, text))
+}
+
+fn drops(evidence: &Evidence) -> Option<(Breach, String)> {
+    let dropped = evidence.host.softnet?.dropped;
+    let text = format!(
+        "this host dropped {dropped} received packets before anybody saw them (limit 0): raise net.core.netdev_max_backlog, or ask for less"
+    );
+    (dropped > 0).then_some((Breach::Inner, text))
+}
+
+/// While the loop of a worker ran, its requests were in flight, and none was answered.
+fn stalled_target(evidence: &Evidence) -> Option<String> {
+    let response = evidence.response_p50? as f64 / 1e9;
+    let silence = |(_, strains): &(u32, Strains)| strains.worst(Signal::Silence);
+    let all = evidence.workers.iter().map(silence);
+    let worst = all.max_by(|one, next| one.value.total_cmp(&next.value))?;
+    let stalled = worst.value >= SILENCE_SECONDS && worst.value >= SILENCE_OF_RESPONSE * response;
+    let (silent, second) = (duration(worst.value * 1e9), worst.second);
+    stalled.then(|| {
+        format!("the target stalled: it answered nothing for {silent} up to second {second}, while the worker ran")
+    })
+}
+
+fn clock(evidence: &Evidence) -> Option<String> {
+    let jumps = evidence.host.clock_jumps;
+    (jumps > 0).then(|| {
+        format!("the wall clock was set {jumps} times during the run; no time of this report depends on it")
+    })
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let whole = (percent - percent.round()).abs() < 0.05 || (10.0..99.0).contains(&percent);
+    if whole { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::parse::{Periods, Softnet};
+    use stats::Strain;
+
+    const SECOND: u64 = 1_000_000_000;
+    const MILLI: u64 = 1_000_000;
+
+    /// A clean run at 1,000/s: 30 µs per answer.
+    fn clean(claim: Claim) -> Evidence {
+        Evidence {
+            claim,
+            planned_starts: Some(10_000),
+            starts: 10_000,
+            send_lag_p99: Some(100_000),
+            response_p50: Some(30_000),
+            loop_p999: Some(60_000),
+            workers: vec![(0, strains(|_| {})), (3, strains(|_| {}))],
+            host: HostStrain::default(),
+        }
+    }
+
+    /// Three seconds, of which the second is changed.
+    fn strains(change: impl FnOnce(&mut Strain)) -> Strains {
+        let quiet = Strain { wall: SECOND, cpu: 30 * MILLI, wait: 5 * MILLI, ..Strain::default() };
+        let mut changed = quiet;
+        change(&mut changed);
+        let mut strains = Strains::default();
+        [quiet, changed, quiet].iter().for_each(|strain| strains.add(strain));
+        strains
+    }
+
+    fn worker(change: impl FnOnce(&mut Strain)) -> impl FnOnce(&mut Evidence) {
+        let strains = strains(change);
+        move |evidence| evidence.workers[1].1 = strains
+    }
+
+    fn state(claim: Claim, change: impl FnOnce(&mut Evidence)) -> State {
+        let mut evidence = clean(claim);
+        change(&mut evidence);
+        judge(&evidence).iter().map(|finding| finding.state).max().unwrap_or(State::Valid)
+    }
+
+    #[test]
+    fn clean_runs_have_no_findings() {
+        for claim in [Claim::Schedule, Claim::ClosedLatency, Claim::Hold] {
+            assert_eq!(judge(&clean(claim)), [], "{claim:?}");
+        }
+    }
+
+    type Change = Box<dyn Fn(&mut Evidence)>;
+
+    fn of_worker(change: impl Fn(&mut Strain) + 'static) -> Change {
+        Box::new(move |evidence| worker(&change)(evidence))
+    }
+
+    fn of_run(change: impl Fn(&mut Evidence) + 'static) -> Change {
+        Box::new(change)
+    }
+
+    /// What a schedule makes of a change; doubted is suspect, though the outer limit is exceeded.
+    #[derive(Clone, Copy, Debug)]
+    enum Weight {
+        Valid,
+        Suspect,
+        Doubted,
+        Invalid,
+    }
+
+    #[test]
+    fn every_limit_weighs_as_its_claim_says() {
+        use Weight::{Doubted, Invalid, Suspect, Valid};
+        let periods = |throttled| Some(Periods { all: 1000, throttled });
+        let cases: Vec<(&str, Change, Weight)> = vec![
+            ("99.95 % of starts", of_run(|e| e.starts = 9_995), Valid),
+            ("99.8 % of starts", of_run(|e| e.starts = 9_980), Suspect),
+            ("98.9 % of starts", of_run(|e| e.starts = 9_890), Invalid),
+            ("no schedule", of_run(|e| (e.planned_starts, e.starts) = (None, 0)), Valid),
+            ("lag under the floor", of_run(|e| e.send_lag_p99 = Some(240_000)), Valid),
+            ("lag over the inner floor", of_run(|e| e.send_lag_p99 = Some(300_000)), Suspect),
+            ("lag over the outer floor", of_run(|e| e.send_lag_p99 = Some(2 * MILLI)), Invalid),
+            ("lag small beside slow answers", slow(8 * MILLI, 60_000), Valid),
+            ("lag over 5 % of slow answers", slow(12 * MILLI, 60_000), Suspect),
+            ("lag over 25 % of slow answers", slow(60 * MILLI, 60_000), Invalid),
+            ("turns over 10 % of slow answers", slow(0, 30 * MILLI), Suspect),
+            ("turns over slow answers", slow(0, 230 * MILLI), Doubted),
+            ("4 % of wait", of_worker(|s| s.wait = 40 * MILLI), Valid),
+            ("8 % of wait", of_worker(|s| s.wait = 80 * MILLI), Suspect),
+            ("31 % of wait", of_worker(|s| s.wait = 310 * MILLI), Invalid),
+            ("75 % of CPU", of_worker(|s| s.cpu = 750 * MILLI), Suspect),
+            ("95 % of CPU", of_worker(|s| s.cpu = 950 * MILLI), Doubted),
+            ("a gap of 40 ms", of_worker(|s| s.gap_max = 40 * MILLI), Valid),
+            ("a gap of 60 ms", of_worker(|s| s.gap_max = 60 * MILLI), Suspect),
+            ("a gap of 500 ms", of_worker(|s| s.gap_max = 500 * MILLI), Invalid),
+            ("a turn of 500 ms", of_worker(|s| s.turn_max = 500 * MILLI), Invalid),
+            ("many switches", of_worker(|s| s.switches = 5_000), Valid),
+            ("a silence of 2 s", of_worker(|s| s.silence_max = 2 * SECOND), Valid),
+            ("2 % of steal", of_run(|e| e.host.steal_share = Some(0.02)), Suspect),
+            ("6 % of steal", of_run(|e| e.host.steal_share = Some(0.06)), Doubted),
+            ("pressure", of_run(|e| e.host.cpu_pressure = Some(90.0)), Valid),
+            ("no throttling", of_run(move |e| e.host.periods = periods(0)), Valid),
+            ("throttled once", of_run(move |e| e.host.periods = periods(1)), Suspect),
+            ("throttled often", of_run(move |e| e.host.periods = periods(11)), Doubted),
+            (
+                "drops",
+                of_run(|e| e.host.softnet = Some(Softnet { dropped: 1, squeezed: 0 })),
+                Suspect,
+            ),
+            (
+                "squeezes",
+                of_run(|e| e.host.softnet = Some(Softnet { dropped: 0, squeezed: 9 })),
+                Valid,
+            ),
+        ];
+        for (what, change, expected) in cases {
+            let schedule = match expected {
+                Valid => State::Valid,
+                Suspect | Doubted => State::Suspect,
+                Invalid => State::Invalid,
+            };
+            assert_eq!(state(Claim::Schedule, &change), schedule, "{what}, schedule");
+            let outer = matches!(expected, Invalid | Doubted);
+            let closed = if outer { State::Suspect } else { State::Valid };
+            assert_eq!(state(Claim::ClosedLatency, &change), closed, "{what}, closed");
+            assert_eq!(state(Claim::Hold, &change), State::Valid, "{what}, hold");
+        }
+    }
+
+    /// Answers of 200 ms.
+    fn slow(lag: u64, turn: u64) -> Change {
+        of_run(move |evidence| {
+            evidence.response_p50 = Some(200 * MILLI);
+            (evidence.send_lag_p99, evidence.loop_p999) = (Some(lag), Some(turn));
+        })
+    }
+
+    #[test]
+    fn a_finding_names_who_when_limit_and_remedy() {
+        let mut evidence = clean(Claim::Schedule);
+        worker(|strain| strain.wait = 310 * MILLI)(&mut evidence);
+        let text = &judge(&evidence)[0].text;
+        let expected = "worker 3 waited 31 % of second 2 for a processor (limit 10 %): run fewer";
+        assert!(text.starts_with(expected), "{text}");
+        evidence.workers[0].1 = strains(|strain| strain.wait = 200 * MILLI);
+        let text = &judge(&evidence)[0].text;
+        assert!(text.starts_with("worker 3, worst of 2, waited 31 %"), "{text}");
+    }
+
+    #[test]
+    fn a_closed_loop_says_that_its_generator_was_the_limit() {
+        let mut evidence = clean(Claim::ClosedLatency);
+        worker(|strain| strain.gap_max = 500 * MILLI)(&mut evidence);
+        let finding = &judge(&evidence)[0];
+        assert_eq!(finding.state, State::Suspect);
+        assert!(finding.text.starts_with("generator-limited: worker 3 stood still for 500"));
+    }
+
+    #[test]
+    fn a_stall_of_the_target_is_a_note_and_a_slow_target_is_none() {
+        let mut evidence = clean(Claim::Schedule);
+        worker(|strain| strain.silence_max = 2 * SECOND)(&mut evidence);
+        let findings = judge(&evidence);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].state, State::Valid);
+        assert!(findings[0].text.starts_with("the target stalled"), "{}", findings[0].text);
+        evidence.response_p50 = Some(SECOND);
+        assert_eq!(judge(&evidence), []);
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        let mut evidence = clean(Claim::Schedule);
+        evidence.starts = 9_980;
+        evidence.host.clock_jumps = 1;
+        worker(|strain| strain.wait = 310 * MILLI)(&mut evidence);
+        let states: Vec<State> = judge(&evidence).iter().map(|finding| finding.state).collect();
+        assert_eq!(states, [State::Invalid, State::Suspect, State::Valid]);
+    }
+
+    #[test]
+    fn a_run_that_measured_nothing_is_not_judged() {
+        let nothing = Evidence {
+            planned_starts: Some(0),
+            starts: 0,
+            send_lag_p99: None,
+            response_p50: None,
+            loop_p999: None,
+            workers: vec![(0, Strains::default())],
+            ..clean(Claim::Schedule)
+        };
+        assert_eq!(judge(&nothing), []);
+        assert_eq!(judge(&Evidence { workers: Vec::new(), ..nothing }), []);
+    }
+}

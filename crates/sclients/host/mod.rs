@@ -1,0 +1,237 @@
+//! How the host fared while the run measured: what others took, and what its network dropped.
+//!
+//! [`Reading::take`] is the one place that reads; [`HostWatch`] compares a reading a second and keeps
+//! the worst. The files are memory of the kernel, and reading them does not block. A fact that cannot
+//! be had is `None`.
+
+pub mod parse;
+
+use dispatch::Instant;
+use parse::{Periods, Softnet, TCP_COUNTERS, Ticks};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Between two readings.
+const EVERY: Duration = Duration::from_secs(1);
+/// A last reading that comes sooner is too short for shares.
+const SHORTEST: Duration = Duration::from_millis(900);
+/// The clocks are compared only if they could be read within this time of each other.
+const TOGETHER: Duration = Duration::from_micros(200);
+/// The wall clock may drift from the monotonic one by so much in a second: beyond, it was set.
+const JUMP_NANOS: u64 = 1_000_000;
+
+/// The host at an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    ticks: Option<Ticks>,
+    cpu_pressure: Option<f64>,
+    periods: Option<Periods>,
+    softnet: Option<Softnet>,
+    tcp: [Option<u64>; TCP_COUNTERS.len()],
+    /// Wall clock less monotonic clock, in nanoseconds.
+    clock_offset: Option<i128>,
+}
+
+impl Reading {
+    /// Reads what there is under `root`; this host's root is `/`.
+    pub fn take(root: &Path) -> Self {
+        let text = |path: &str| fs::read_to_string(root.join(path)).ok();
+        let netstat = text("proc/net/netstat").unwrap_or_default();
+        let snmp = text("proc/net/snmp").unwrap_or_default();
+        let cpu_stat = text("proc/self/cgroup").and_then(|groups| {
+            let folder = root.join("sys/fs/cgroup").join(parse::group(&groups)?);
+            fs::read_to_string(folder.join("cpu.stat")).ok()
+        });
+        Self {
+            ticks: text("proc/stat").and_then(|text| parse::ticks(&text)),
+            cpu_pressure: text("proc/pressure/cpu").and_then(|text| parse::cpu_pressure(&text)),
+            periods: cpu_stat.and_then(|text| parse::periods(&text)),
+            softnet: text("proc/net/softnet_stat").and_then(|text| parse::softnet(&text)),
+            tcp: parse::tcp_counters(&netstat, &snmp),
+            clock_offset: clock_offset(),
+        }
+    }
+}
+
+/// None where something came between the looks at the two clocks.
+fn clock_offset() -> Option<i128> {
+    let before = Instant::now();
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    let after = Instant::now();
+    let monotonic = before.as_nanos() + after.nanos_since(before) / 2;
+    (after.since(before) <= TOGETHER).then(|| wall as i128 - i128::from(monotonic))
+}
+
+/// The host over a measurement; `None` is what could not be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostStrain {
+    /// Share of processor time that the hypervisor gave to others.
+    pub steal_share: Option<f64>,
+    /// The same of the worst second.
+    pub steal_share_worst: Option<f64>,
+    /// The highest pressure on the processors, in percent of ten seconds.
+    pub cpu_pressure: Option<f64>,
+    /// Periods of our control group's quota, all and throttled.
+    pub periods: Option<Periods>,
+    /// What the receive queues dropped and left.
+    pub softnet: Option<Softnet>,
+    /// TCP's counters that grew, by name.
+    pub tcp: Vec<(&'static str, u64)>,
+    /// How often the wall clock was set.
+    pub clock_jumps: u64,
+    /// Time between the first reading and the last.
+    pub length: Duration,
+}
+
+/// Compares readings.
+#[derive(Clone, Debug, Default)]
+pub struct HostWatch {
+    first: Option<(Reading, Instant)>,
+    last: Option<(Reading, Instant)>,
+    steal_worst: Option<f64>,
+    pressure_worst: Option<f64>,
+    clock_jumps: u64,
+    over: bool,
+}
+
+impl HostWatch {
+    /// Whether a reading is due at `now`, where the run is `measuring` or not. The first and the
+    /// last enclose the measurement.
+    pub fn is_due(&self, measuring: bool, now: Instant) -> bool {
+        match &self.last {
+            None => measuring,
+            Some((_, at)) if measuring => !self.over && now.since(*at) >= EVERY,
+            Some(_) => !self.over,
+        }
+    }
+
+    /// Takes in a reading of `now`, the last one if no more is measured.
+    pub fn add(&mut self, reading: Reading, measuring: bool, now: Instant) {
+        self.over = !measuring;
+        if let Some((last, at)) = &self.last {
+            let share = steal_share(last, &reading);
+            if now.since(*at) >= SHORTEST {
+                self.steal_worst = worst(self.steal_worst, share);
+            }
+            self.clock_jumps += u64::from(jumped(last, &reading));
+        }
+        self.pressure_worst = worst(self.pressure_worst, reading.cpu_pressure);
+        self.first.get_or_insert((reading, now));
+        self.last = Some((reading, now));
+    }
+
+    /// What it came to.
+    pub fn strain(&self) -> HostStrain {
+        let (Some((first, begun)), Some((last, ended))) = (&self.first, &self.last) else {
+            return HostStrain::default();
+        };
+        HostStrain {
+            steal_share: steal_share(first, last),
+            steal_share_worst: self.steal_worst,
+            cpu_pressure: self.pressure_worst,
+            periods: both(first.periods, last.periods, |first, last| Periods {
+                all: last.all.saturating_sub(first.all),
+                throttled: last.throttled.saturating_sub(first.throttled),
+            }),
+            softnet: both(first.softnet, last.softnet, |first, last| Softnet {
+                dropped: last.dropped.saturating_sub(first.dropped),
+                squeezed: last.squeezed.saturating_sub(first.squeezed),
+            }),
+            tcp: grown(&first.tcp, &last.tcp),
+            clock_jumps: self.clock_jumps,
+            length: ended.since(*begun),
+        }
+    }
+}
+
+fn both<T, R>(first: Option<T>, last: Option<T>, of: impl FnOnce(T, T) -> R) -> Option<R> {
+    Some(of(first?, last?))
+}
+
+fn worst(so_far: Option<f64>, value: Option<f64>) -> Option<f64> {
+    so_far.into_iter().chain(value).reduce(f64::max)
+}
+
+fn steal_share(first: &Reading, last: &Reading) -> Option<f64> {
+    let (first, last) = (first.ticks?, last.ticks?);
+    let all = last.all.checked_sub(first.all).filter(|all| *all > 0)?;
+    Some(last.stolen.saturating_sub(first.stolen) as f64 / all as f64)
+}
+
+fn jumped(last: &Reading, reading: &Reading) -> bool {
+    let moved = both(last.clock_offset, reading.clock_offset, |last, now| now.abs_diff(last));
+    moved.is_some_and(|moved| moved > u128::from(JUMP_NANOS))
+}
+
+fn grown(first: &[Option<u64>], last: &[Option<u64>]) -> Vec<(&'static str, u64)> {
+    let pairs = TCP_COUNTERS.iter().zip(first.iter().zip(last));
+    let deltas = pairs.filter_map(|((_, name), (first, last))| {
+        let delta = (*last)?.saturating_sub((*first)?);
+        (delta > 0).then_some((*name, delta))
+    });
+    deltas.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(millis * 1_000_000)
+    }
+
+    fn reading(all: u64, stolen: u64) -> Reading {
+        Reading { ticks: Some(Ticks { all, stolen }), clock_offset: Some(0), ..Reading::default() }
+    }
+
+    #[test]
+    fn a_reading_a_second_encloses_the_measurement() {
+        let mut watch = HostWatch::default();
+        assert!(!watch.is_due(false, at(0)) && watch.is_due(true, at(0)));
+        watch.add(reading(0, 0), true, at(0));
+        assert!(!watch.is_due(true, at(999)) && watch.is_due(true, at(1000)));
+        assert!(watch.is_due(false, at(10)), "the last one, whenever it ends");
+        watch.add(reading(1, 0), false, at(10));
+        assert!(!watch.is_due(false, at(5000)) && !watch.is_due(true, at(5000)));
+    }
+
+    #[test]
+    fn steal_is_told_of_the_whole_and_of_the_worst_second() {
+        let mut watch = HostWatch::default();
+        watch.add(reading(0, 0), true, at(0));
+        watch.add(reading(200, 0), true, at(1000));
+        watch.add(reading(400, 20), true, at(2000));
+        watch.add(reading(402, 22), false, at(2010));
+        let strain = watch.strain();
+        assert_eq!(strain.steal_share_worst, Some(0.1));
+        assert_eq!(strain.steal_share, Some(22.0 / 402.0));
+    }
+
+    #[test]
+    fn counters_that_grew_and_clocks_that_were_set_are_told() {
+        let mut watch = HostWatch::default();
+        let mut later = reading(1, 0);
+        (later.tcp[0], later.tcp[2]) = (Some(9), Some(3));
+        later.clock_offset = Some(-2_000_000);
+        let mut first = reading(0, 0);
+        (first.tcp[0], first.tcp[1], first.tcp[2]) = (Some(2), Some(5), Some(3));
+        watch.add(first, true, at(0));
+        watch.add(later, false, at(1000));
+        assert_eq!(watch.strain().tcp, [("ListenOverflows", 7)]);
+        assert_eq!(watch.strain().clock_jumps, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let reading = Reading { clock_offset: None, ..Reading::take(root.path()) };
+        assert_eq!(reading, Reading::default());
+        assert_eq!(HostWatch::default().strain(), HostStrain::default());
+    }
+
+    #[test]
+    fn this_host_says_how_its_processors_fare() {
+        assert!(Reading::take(Path::new("/")).ticks.is_some());
+    }
+}

@@ -1,0 +1,120 @@
+//! The run judges itself: what starves or stops a worker is named, a target's stall is the target's.
+
+mod driver;
+
+use driver::{Report, Server, followed, send};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// A process that spins on one processor until it is dropped.
+struct Hog(Child);
+
+impl Hog {
+    fn on(cpu: usize) -> Self {
+        let spin = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let hog = Self(spin);
+        let mut set = CpuSet::new();
+        set.set(cpu).unwrap();
+        sched_setaffinity(Pid::from_raw(hog.0.id().try_into().unwrap()), &set).unwrap();
+        hog
+    }
+}
+
+impl Drop for Hog {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn first_processor() -> usize {
+    let ours = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    (0..CpuSet::count()).find(|cpu| ours.is_set(*cpu).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_told(report: &Report, list: &str, part: &str) {
+    let told = report.list(list);
+    let named = told.iter().any(|text| text.as_str().unwrap().contains(part));
+    assert!(named, "{part:?} is not in {list}: {:#}", report.0);
+}
+
+#[test]
+fn a_worker_that_shares_its_processor_waits_for_it_and_says_so() {
+    let cpu = first_processor();
+    let _hogs = [Hog::on(cpu), Hog::on(cpu)];
+    let words = format!("--procs 1 --conns 50 --cpus {cpu} --duration 3s");
+    let report = followed(&words).run().expect(0).json();
+    report.assert_ledger();
+    assert_eq!(report.text("verdict.state"), "suspect");
+    assert_told(&report, "verdict.reasons", "generator-limited: worker 0 waited ");
+    assert!(report.number("generator.strain.runqueue_share") > 0.1);
+    assert!(report.number("workers.0.runqueue_share") > 0.1);
+}
+
+#[test]
+fn a_worker_that_was_stopped_says_so() {
+    let mut run = followed("--procs 1 --conns 5 --duration 3s").spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 0");
+    send(worker, Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(600));
+    send(worker, Signal::SIGCONT);
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    assert_eq!(report.text("verdict.state"), "suspect");
+    assert_told(&report, "verdict.reasons", "generator-limited: worker 0 stood still for ");
+    assert!(report.number("generator.strain.longest_stop_ms") >= 500.0);
+}
+
+/// With thought between its requests the worker sleeps when it is stopped.
+#[test]
+fn a_worker_that_was_stopped_in_its_sleep_says_so() {
+    let mut run = followed("--procs 1 --conns 5 --think 300ms --duration 3s").spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 0");
+    send(worker, Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(600));
+    send(worker, Signal::SIGCONT);
+    let report = run.wait().expect(0).json();
+    assert_told(&report, "verdict.reasons", "stood still for ");
+}
+
+#[test]
+fn a_stall_of_the_target_is_blamed_on_the_target() {
+    let mut run = followed("--procs 1 --conns 5 --think 20ms --duration 4s").spawn();
+    run.await_measurement();
+    let target = run.child("sclients: target 0");
+    send(target, Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(1500));
+    send(target, Signal::SIGCONT);
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    assert_ne!(report.text("verdict.state"), "invalid");
+    assert_told(&report, "verdict.notes", "the target stalled");
+}
+
+#[test]
+fn a_hold_claims_no_times() {
+    let server = Server::start("");
+    let mut run =
+        followed("--procs 1 --conns 5 --load hold --duration 2s").arg(server.url()).spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 0");
+    send(worker, Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(600));
+    send(worker, Signal::SIGCONT);
+    let report = run.wait().expect(0).json();
+    assert_eq!(report.text("verdict.state"), "valid");
+    assert_told(&report, "verdict.notes", "worker 0 stood still for ");
+    assert!(report.at("host.tcp").is_object());
+    server.stop();
+}
