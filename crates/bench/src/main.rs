@@ -1,32 +1,39 @@
-//! `sclients-bench`: small client programs for stress-testing servers, one process each.
+//! `sclients-bench`: small client programs for stress-testing servers.
+//!
+//! ```text
+//! http-processing ─────────▶ client               one process
+//! saturate, bench ─▶ conductor ══pipes══▶ server  one process, unless there is a URL
+//!                        └──────pipes══▶ client   one process each
+//! ```
+//!
+//! Start at [`client`], which all programs share; then [`conductor`].
 
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod http_processing;
+mod client;
+mod conductor;
+mod latencies;
+mod limits;
+mod link;
+mod parent;
+mod process;
+mod report;
+mod server;
+mod tally;
+mod url;
+mod usage;
 
-use arguments::Arguments;
+use arguments::Program;
+use std::error::Error;
 use std::process::ExitCode;
-
-const USAGE: &str = "\
-sclients-bench: client programs for stress-testing servers
-
-usage: sclients-bench http-processing [--get N] [--post N] [--requests N] [--body-bytes N] URL
-
-  http-processing   one process; N connections that GET and N that POST, each sending its next
-                    request when the answer to the last has come
-
-options:
-  --get N           connections that GET (4)
-  --post N          connections that POST (4)
-  --requests N      requests in all (10000)
-  --body-bytes N    bytes that each POST carries (64)
-";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match program(&words) {
-        Ok(code) => code,
+    let ended = Program::parse(&words).map_err(Into::into).and_then(run);
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("sclients-bench: {error}");
             ExitCode::from(2)
@@ -34,19 +41,39 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program that the first word names; its exit code is 1 when nothing was answered.
-fn program(words: &[String]) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    match words.split_first() {
-        Some((name, rest)) if name == "http-processing" => {
-            let summary = http_processing::run(&Arguments::parse(rest)?)?;
-            print!("{summary}");
-            Ok(ExitCode::from(u8::from(summary.tally.completed() == 0)))
+/// Runs a program; returns whether it found what it expects: answers, and counts that agree.
+fn run(program: Program) -> Result<bool, Box<dyn Error>> {
+    match program {
+        Program::Help(text) => {
+            print!("{text}");
+            Ok(true)
         }
-        Some((name, _)) if name == "--help" || name == "-h" => {
-            print!("{USAGE}");
-            Ok(ExitCode::SUCCESS)
+        Program::HttpProcessing(url, load) => {
+            limits::open_files_suffice(false, std::slice::from_ref(&load))?;
+            let tally = client::run(&url, &load)?;
+            print!("{}", report::http_processing(&tally));
+            Ok(tally.completed() > 0)
         }
-        Some((name, _)) => Err(format!("no program `{name}`; try --help").into()),
-        None => Err("name a program; try --help".into()),
+        Program::Saturate(url, load) => {
+            let outcome = conductor::run(url, std::slice::from_ref(&load))?;
+            print!("{}", report::saturate(&load, &outcome));
+            Ok(outcome.is_good())
+        }
+        Program::Bench(url, loads) => {
+            let outcome = conductor::run(url, &loads)?;
+            print!("{}", report::bench(&loads, &outcome));
+            Ok(outcome.is_good())
+        }
+        Program::Client(url, load) => child(client::run_as_child(&url, &load)),
+        Program::Server => child(server::run()),
     }
+}
+
+/// The end of a child: what made it give up is a line for its parent, who says it.
+fn child(ended: Result<(), Box<dyn Error>>) -> Result<bool, Box<dyn Error>> {
+    if let Err(error) = &ended {
+        let why = error.to_string().replace('\n', " ");
+        parent::tell(&format!("{}{why}\n", process::GAVE_UP))?;
+    }
+    Ok(ended.is_ok())
 }
