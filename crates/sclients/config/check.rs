@@ -4,7 +4,7 @@ use super::cli::{EarlyAnswer, EmbeddedOptions, RequestOptions, RunOptions, Serve
 use super::error::ConfigError;
 use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
-use super::{Config, Embedded, Load, Protocol, ServeConfig, authorization, regular};
+use super::{Config, Embedded, Load, Protocol, ServeConfig, SlowClients, authorization, regular};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -55,6 +55,11 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         interval: output.interval,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
+        slow: SlowClients {
+            read_bytes_per_s: connect.read_rate,
+            write_bytes_per_s: connect.write_rate,
+            receive_buffer_bytes: connect.rcvbuf,
+        },
         heartbeat: load.heartbeat,
         reopen: !connect.no_reopen,
         seed: load.seed.unwrap_or_else(drawn_seed),

@@ -23,10 +23,12 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use protocols::http1::{Manner, Request, RequestError};
 use protocols::{Client, echo, http1};
+use servicemodel::Slowness;
 use std::io;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use tcpsocket::{SourceBlock, Sources};
-use wire::{Command, ProtocolKind, Report, WorkerShare};
+use wire::{Command, ProtocolKind, Report, SlowShare, WorkerShare};
 
 /// Why a worker cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +62,9 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     let sources = (!share.sources.is_empty()).then(|| sources(&share));
     let connections = share.connections as usize;
     let machine = machines(&share)?;
+    let slowness = slowness(share.slow);
     let mut context = servicemodel::context(Load::new(*share, machine), sources, connections)?;
+    context.world.slowness = slowness;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     context.world.model.settle();
     child::report(&mut context, Report::Ready { listening: None });
@@ -90,6 +94,14 @@ fn sources(share: &WorkerShare) -> Sources {
         })
         .collect();
     Sources::new(&blocks)
+}
+
+fn slowness(share: SlowShare) -> Slowness {
+    Slowness {
+        read_bytes_per_s: share.read_bytes_per_s.and_then(NonZeroU64::new),
+        write_bytes_per_s: share.write_bytes_per_s.and_then(NonZeroU64::new),
+        receive_buffer_bytes: share.receive_buffer_bytes.map(|bytes| bytes as usize),
+    }
 }
 
 /// What makes the machine of a fresh connection.

@@ -16,8 +16,8 @@ mod report;
 
 pub use codec::WireError;
 pub use command::{
-    ChopKind, Command, HostileShare, LoadKind, PeerShare, ProtocolKind, SourceRange, TargetShare,
-    WorkerShare,
+    ChopKind, Command, HostileShare, LoadKind, PeerShare, ProtocolKind, SlowShare, SourceRange,
+    TargetShare, WorkerShare,
 };
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
 pub use report::{Final, IntervalRecord, Report};
