@@ -208,6 +208,26 @@ fn a_file_that_allows_nothing_that_can_be_meant_is_refused() {
 }
 
 #[test]
+fn a_slowness_that_cannot_be_meant_is_one_line_that_names_it() {
+    for option in ["--read-rate", "--write-rate", "--rcvbuf"] {
+        for value in ["0", "-1", "fast", "1.5", "2GiB", "99999999999999999999999", "10KiB/s"] {
+            assert_refused(sclients(option).arg(value), USAGE, &[value]);
+        }
+    }
+    assert_refused(sclients("--rcvbuf 1GiB"), REFUSED, &["--rcvbuf", "rmem_max"]);
+}
+
+#[test]
+fn slow_clients_on_another_host_need_more_than_its_name() {
+    for words in ["--read-rate 100", "--write-rate 1KiB", "--rcvbuf 4096"] {
+        let parts = ["slow clients", "192.0.2.1", "--authorization"];
+        let words = format!("--conns 1 --authorized 192.0.2.1 {words} http://192.0.2.1/");
+        assert_refused(sclients(&words), NOT_AUTHORIZED, &parts);
+        assert_refused(sclients("doctor").words(&words), NOT_AUTHORIZED, &parts);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_configuration_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let table = [

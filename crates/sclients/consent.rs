@@ -179,6 +179,19 @@ pub enum NoConsent {
         /// By what.
         giver: &'static str,
     },
+    /// Slow clients, which hold on to what the server keeps for each: an attack where it is not asked
+    /// for.
+    #[error(
+        "slow clients ({asked}) need an entry in an --authorization file; `{host}` ({address}) is named by --authorized alone"
+    )]
+    SlowClients {
+        /// As typed.
+        host: String,
+        /// Where it is.
+        address: IpAddr,
+        /// The options.
+        asked: String,
+    },
     /// Too long.
     #[error(
         "{} of load is over the ceiling of {} for `{host}` ({address}), which only --authorized names; lower --duration or --warmup",
@@ -326,8 +339,11 @@ fn beats(connections: u64, every: Duration, ceiling: u64) -> bool {
     u128::from(connections) * 1_000_000_000 > u128::from(ceiling) * every.as_nanos()
 }
 
-/// How long, or how many requests: bounded where the host is only named again.
+/// How long, or how many requests, and how slowly: bounded where the host is only named again.
 fn check_mild(config: &Config, host: String, address: IpAddr) -> Result<(), NoConsent> {
+    if let Some(asked) = config.slow.asked() {
+        return Err(NoConsent::SlowClients { host, address, asked });
+    }
     let duration = config.warmup.saturating_add(config.duration.unwrap_or_default());
     if duration > DURATION_MAX {
         return Err(NoConsent::Duration { host, address, duration });
@@ -450,6 +466,29 @@ mod tests {
         ] {
             let mistake = said(&format!("{words} --authorized a http://a/"), &["192.0.2.1"]);
             assert!(mistake.as_ref().is_err_and(|text| text.starts_with(ceiling)), "{mistake:?}");
+        }
+    }
+
+    #[test]
+    fn slow_clients_off_loopback_need_an_entry() {
+        const REMOTE: [&str; 1] = ["192.0.2.1"];
+        for (words, asked) in [
+            ("--read-rate 100", "--read-rate 100 B/s"),
+            ("--write-rate 10KiB", "--write-rate 10,240 B/s"),
+            ("--rcvbuf 4096", "--rcvbuf 4,096 B"),
+            ("--rcvbuf 1 --read-rate 1k", "--read-rate 1,000 B/s, --rcvbuf 1 B"),
+        ] {
+            let words = format!("{words} --conns 1 http://a/");
+            assert_eq!(
+                said(&format!("--authorized a {words}"), &REMOTE),
+                Err(format!(
+                    "slow clients ({asked}) need an entry in an --authorization file; `a` (192.0.2.1) is named by --authorized alone"
+                ))
+            );
+            let entry = entry("host = 'a'", "2027-01-31");
+            let leave = Consent { authorization: Some(Authorization::File(entry.clone())) };
+            assert_eq!(with_entries(&words, &REMOTE, vec![entry]), Ok(leave));
+            assert_eq!(said(&words, &["127.0.0.1"]), Ok(FREE));
         }
     }
 

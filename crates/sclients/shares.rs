@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{
     ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, HostileShare, LoadShare, PeerShare,
-    ProtocolKind, RateSegment, RateValue, SourceRange, StallShare, TargetShare, WorkerShare,
+    ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare, TargetShare,
+    WorkerShare,
 };
 
 /// The part of worker `slot`.
@@ -44,6 +45,11 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         lenient: config.lenient,
         finish_early: config.finish_early,
         body_max: config.body_max.unwrap_or(u32::MAX),
+        slow: SlowShare {
+            read_bytes_per_s: config.slow.read_bytes_per_s,
+            write_bytes_per_s: config.slow.write_bytes_per_s,
+            receive_buffer_bytes: config.slow.receive_buffer_bytes,
+        },
         connect_timeout_nanos: nanos(config.connect_timeout),
         open_timeout_nanos: nanos(config.open_timeout),
         warmup_nanos: nanos(config.warmup),

@@ -8,7 +8,10 @@ use super::cli::{
 use super::error::ConfigError;
 use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
-use super::{Config, Embedded, Load, OnBusy, Protocol, ServeConfig, Stall, authorization, regular};
+use super::{
+    Config, Embedded, Load, OnBusy, Protocol, ServeConfig, SlowClients, Stall, authorization,
+    regular,
+};
 use crate::profile::Profile;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -82,6 +85,11 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         interval: output.interval,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
+        slow: SlowClients {
+            read_bytes_per_s: connect.read_rate,
+            write_bytes_per_s: connect.write_rate,
+            receive_buffer_bytes: connect.rcvbuf,
+        },
         heartbeat: load.heartbeat,
         reopen: !connect.no_reopen,
         seed: load.seed.unwrap_or_else(drawn_seed),

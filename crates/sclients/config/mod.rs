@@ -26,6 +26,7 @@ pub use invocation::{Invocation, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 
+use crate::number::grouped;
 use crate::profile::{Arrivals, Profile};
 use clap::ValueEnum;
 use std::net::{IpAddr, SocketAddr};
@@ -78,6 +79,8 @@ pub struct Config {
     pub connect_rate: Option<u64>,
     /// Attempts pending at one time, per worker.
     pub max_connecting: u32,
+    /// How slow connections are.
+    pub slow: SlowClients,
     /// Hold: a request on each connection so often.
     pub heartbeat: Option<Duration>,
     /// Hold: whether a connection that ends is opened again.
@@ -210,6 +213,33 @@ pub enum OnBusy {
     Drop,
     /// It waits, and another connection is opened, up to so many per worker.
     Grow(u32),
+}
+
+/// How slow connections are; none is as fast as they can, or as the kernel chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlowClients {
+    /// Bytes per second that each reads at most.
+    pub read_bytes_per_s: Option<u64>,
+    /// Bytes per second that each writes at most.
+    pub write_bytes_per_s: Option<u64>,
+    /// The receive buffer to ask of the kernel.
+    pub receive_buffer_bytes: Option<u32>,
+}
+
+impl SlowClients {
+    /// What was asked for, as options; none where connections are as fast as they can.
+    pub fn asked(&self) -> Option<String> {
+        let options = [
+            ("--read-rate", self.read_bytes_per_s, " B/s"),
+            ("--write-rate", self.write_bytes_per_s, " B/s"),
+            ("--rcvbuf", self.receive_buffer_bytes.map(u64::from), " B"),
+        ];
+        let given = options.into_iter().filter_map(|(option, value, unit)| {
+            value.map(|value| format!("{option} {}{unit}", grouped(value)))
+        });
+        let asked: Vec<String> = given.collect();
+        (!asked.is_empty()).then(|| asked.join(", "))
+    }
 }
 
 /// A protocol.

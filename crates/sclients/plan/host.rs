@@ -22,6 +22,8 @@ pub struct Host {
     pub tcp_pages_used: Option<u64>,
     /// The longest accept queue: `somaxconn`.
     pub somaxconn: Option<u64>,
+    /// The largest receive buffer that a program may ask for: `rmem_max`.
+    pub receive_buffer_max: Option<u64>,
     /// Open files of all processes: `file-max`.
     pub file_max: Option<u64>,
     /// Files open now: the first number of `file-nr`.
@@ -49,6 +51,7 @@ impl Host {
             tcp_mem_pages: numbers("proc/sys/net/ipv4/tcp_mem").and_then(|n| n.try_into().ok()),
             tcp_pages_used: text("proc/net/sockstat").and_then(|text| tcp_pages_used(&text)),
             somaxconn: first("proc/sys/net/core/somaxconn"),
+            receive_buffer_max: first("proc/sys/net/core/rmem_max"),
             file_max: first("proc/sys/fs/file-max"),
             files_open: first("proc/sys/fs/file-nr"),
             epoll_watches: first("proc/sys/fs/epoll/max_user_watches"),
@@ -165,6 +168,7 @@ mod tests {
             ("proc/sys/net/ipv4/tcp_mem", "287901\t383869\t575802\n"),
             ("proc/net/sockstat", SOCKSTAT),
             ("proc/sys/net/core/somaxconn", "4096\n"),
+            ("proc/sys/net/core/rmem_max", "212992\n"),
             ("proc/sys/fs/file-max", "9223372036854775807\n"),
             ("proc/sys/fs/file-nr", "495\t0\t2466183\n"),
             ("proc/sys/fs/epoll/max_user_watches", "5491533\n"),
@@ -183,6 +187,7 @@ mod tests {
             tcp_mem_pages: Some([287_901, 383_869, 575_802]),
             tcp_pages_used: Some(77),
             somaxconn: Some(4096),
+            receive_buffer_max: Some(212_992),
             file_max: Some(i64::MAX as u64),
             files_open: Some(495),
             epoll_watches: Some(5_491_533),

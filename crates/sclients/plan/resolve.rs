@@ -55,6 +55,7 @@ pub fn plan(
     let mut findings = of_host(&demand, host, limits, cpus);
     findings.extend(of_sources);
     findings.push(of_tcp_mem);
+    findings.extend(rules::receive_buffer(config.slow.receive_buffer_bytes, host));
     findings.sort_by_key(|finding| Reverse(finding.level));
     Plan {
         connections: match config.load {

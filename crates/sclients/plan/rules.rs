@@ -436,6 +436,21 @@ pub fn pids(demand: &Demand, host: &Host, limits: &ProcessLimits) -> Finding {
     judged("pids", need <= limit, fact, || "use fewer --procs with more --conns or raise it".into())
 }
 
+/// The receive buffer that was asked for: of more than its most the kernel silently makes that.
+pub fn receive_buffer(asked: Option<u32>, host: &Host) -> Option<Finding> {
+    const CODE: &str = "rcvbuf";
+    let asked = u64::from(asked?);
+    let Some(limit) = host.receive_buffer_max else {
+        return Some(unknown(CODE, "net.core.rmem_max"));
+    };
+    let fact = format!(
+        "receive buffer: --rcvbuf asks for {} bytes, net.core.rmem_max is {}",
+        grouped(asked),
+        limit_text(limit),
+    );
+    Some(judged(CODE, asked <= limit, fact, || "lower --rcvbuf or raise it".into()))
+}
+
 /// Processors; more processes than these is worth knowing.
 pub fn processors(demand: &Demand, cpus: usize) -> Finding {
     let fact = format!(
@@ -747,6 +762,21 @@ mod tests {
         assert!(finding.text.contains("128 places (it asks for 4,096, somaxconn is 128)"));
         assert_eq!(somaxconn(&demand(1, 1, 1), &ample_host()).unwrap().level, Level::Ok);
         assert_eq!(somaxconn(&demand(1, 1, 0), &short), None);
+    }
+
+    #[test]
+    fn a_receive_buffer_over_the_kernels_most_is_refused() {
+        let host = ample_host();
+        assert_eq!(receive_buffer(None, &host), None);
+        assert_eq!(receive_buffer(Some(212_992), &host).unwrap().level, Level::Ok);
+        let refused = receive_buffer(Some(212_993), &host).unwrap();
+        assert_eq!(refused.level, Level::Refuse);
+        assert_eq!(
+            refused.text,
+            "receive buffer: --rcvbuf asks for 212,993 bytes, net.core.rmem_max is 212,992; lower --rcvbuf or raise it"
+        );
+        let unread = Host { receive_buffer_max: None, ..host };
+        assert_eq!(receive_buffer(Some(1), &unread).unwrap().level, Level::Note);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Configs and hosts that tests of this room and of `doctor` begin with.
 
 use super::{Host, Plan, ProcessLimits, plan};
-use crate::config::{Color, Config, Embedded, Format, Load, Protocol};
+use crate::config::{Color, Config, Embedded, Format, Load, Protocol, SlowClients};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub fn config(procs: u32, conns: u32) -> Config {
         interval: Duration::from_secs(1),
         connect_rate: None,
         max_connecting: 256,
+        slow: SlowClients::default(),
         heartbeat: None,
         reopen: true,
         seed: 3,
@@ -72,6 +73,7 @@ pub fn ample_host() -> Host {
         tcp_mem_pages: Some([287_901, 383_869, 575_802]),
         tcp_pages_used: Some(0),
         somaxconn: Some(4096),
+        receive_buffer_max: Some(212_992),
         file_max: Some(2_466_183),
         files_open: Some(495),
         epoll_watches: Some(5_491_533),

@@ -76,6 +76,9 @@ fn plan(summary: &Summary) -> Value {
         "requests": config.requests,
         "connect_rate": config.connect_rate,
         "lenient": config.lenient,
+        "read_rate_bytes_per_s": config.slow.read_bytes_per_s,
+        "write_rate_bytes_per_s": config.slow.write_bytes_per_s,
+        "rcvbuf_bytes": config.slow.receive_buffer_bytes,
         "authorization": plan.authorization.as_ref().map(authorization),
         "stagger_seconds": plan.stagger.as_secs_f64(),
         "findings": plan.findings.iter()

@@ -422,6 +422,9 @@ fn generator(page: &mut Page, summary: &Summary) {
 fn notes(page: &mut Page, summary: &Summary) {
     let worth = summary.plan.findings.iter().filter(|finding| finding.level > Level::Ok);
     worth.for_each(|finding| page.line("note", &finding.text));
+    if let Some(asked) = summary.plan.config.slow.asked() {
+        page.line("note", &format!("slow clients: {asked}: latency includes our own slowness"));
+    }
     if summary.plan.config.lenient {
         page.line("note", &leniency(summary.counters().of(Counter::Forgiven)));
     }

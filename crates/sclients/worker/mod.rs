@@ -32,10 +32,12 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use protocols::http1::{Manner, Request, RequestError};
 use protocols::{Client, echo, http1};
+use servicemodel::Slowness;
 use std::io;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use tcpsocket::{SourceBlock, Sources};
-use wire::{Command, LoadShare, ProtocolKind, Report, WorkerShare};
+use wire::{Command, LoadShare, ProtocolKind, Report, SlowShare, WorkerShare};
 
 /// Why a worker cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +73,10 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     }
     let sources = (!share.sources.is_empty()).then(|| sources(&share));
     let connections = share.connections as usize;
-    let (machine, due) = (machines(&share)?, due(&share)?);
+    let (machine, due, slowness) = (machines(&share)?, due(&share)?, slowness(share.slow));
     let load = Load::new(*share, machine, due);
     let mut context = servicemodel::context(load, sources, connections)?;
+    context.world.slowness = slowness;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     context.world.model.settle();
     child::report(&mut context, Report::Ready { listening: None });
@@ -113,6 +116,14 @@ fn due(share: &WorkerShare) -> Result<Option<(Profile, Arrivals)>, ProfileError>
             Ok(Some((profile, shares::arrivals(arrivals.kind))))
         }
         LoadShare::Closed { .. } | LoadShare::Hold { .. } => Ok(None),
+    }
+}
+
+fn slowness(share: SlowShare) -> Slowness {
+    Slowness {
+        read_bytes_per_s: share.read_bytes_per_s.and_then(NonZeroU64::new),
+        write_bytes_per_s: share.write_bytes_per_s.and_then(NonZeroU64::new),
+        receive_buffer_bytes: share.receive_buffer_bytes.map(|bytes| bytes as usize),
     }
 }
 

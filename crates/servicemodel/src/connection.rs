@@ -2,6 +2,7 @@
 
 use crate::model::Model;
 use crate::service::Context;
+use crate::slow::Slow;
 use dispatch::{DispatchContext, DispatchId, Event, HandlerResult, Instant, Registered};
 use protocols::Machine;
 use std::fmt;
@@ -50,6 +51,8 @@ pub struct Connection<L: Model> {
     /// Input that the machine has not consumed.
     kept: Vec<u8>,
     source: Option<SourceId>,
+    /// Rates, where they are limited.
+    slow: Option<Box<Slow>>,
     leaving: Option<Leaving>,
     finishing: bool,
     established: bool,
@@ -66,7 +69,12 @@ enum Leaving {
 }
 
 impl<L: Model> Connection<L> {
-    pub(crate) fn new(machine: L::Machine, place: L::Place, source: Option<SourceId>) -> Self {
+    pub(crate) fn new(
+        machine: L::Machine,
+        place: L::Place,
+        source: Option<SourceId>,
+        slow: Option<Box<Slow>>,
+    ) -> Self {
         Self {
             machine,
             place,
@@ -78,6 +86,7 @@ impl<L: Model> Connection<L> {
             armed: Instant::FAR_FUTURE,
             kept: Vec::new(),
             source,
+            slow,
             leaving: None,
             finishing: false,
             established: false,
@@ -127,7 +136,8 @@ impl<L: Model> Connection<L> {
         self.read_closed |= event.read_closed;
     }
 
-    /// Says that `wake` has come, unless another instant was asked for since.
+    /// Says that `wake` has come: a rate allows more, or the model asked for it, unless it asked for
+    /// another instant since.
     pub(crate) fn wake(
         &mut self,
         stream: &mut Stream,
@@ -135,12 +145,28 @@ impl<L: Model> Connection<L> {
         wake: Instant,
         now: Instant,
     ) {
-        if self.wake != wake {
-            return;
+        let resumed = self.slow.is_some() && self.resume(stream, context, wake);
+        let woken = self.wake == wake && self.leaving.is_none();
+        if woken {
+            self.wake = Instant::FAR_FUTURE;
+            context.world.model.woken(self, wake, now);
         }
-        self.wake = Instant::FAR_FUTURE;
-        context.world.model.woken(self, wake, now);
-        self.act(stream, context);
+        if resumed || woken {
+            self.act(stream, context);
+        }
+    }
+
+    /// Reads on where the rate made reading wait until `wake`. Returns whether reading or writing
+    /// did; writing goes on as the turn ends.
+    fn resume(&mut self, stream: &mut Stream, context: &mut Context<L>, wake: Instant) -> bool {
+        let Some(slow) = &mut self.slow else { return false };
+        let (reads, writes) = slow.woken(wake);
+        if reads {
+            // No event tells of what was left in the socket.
+            self.undrained = false;
+            self.take_in(stream, context, Event { called_again: true, ..Event::default() });
+        }
+        reads || writes
     }
 
     /// The wheel's entry fired: the deadline has passed, or it was moved and is armed again.
@@ -164,9 +190,9 @@ impl<L: Model> Connection<L> {
             return;
         }
         let Some(id) = stream.dispatch_id() else { return };
-        if cut_short || (self.undrained && self.kept.len() < self.machine.carry_limit()) {
-            self.undrained = false;
-            context.call_again(id);
+        let more_to_read = self.undrained && self.kept.len() < self.machine.carry_limit();
+        if cut_short || more_to_read {
+            self.come_back(context, id, more_to_read, cut_short);
         }
         if !self.wake_noted {
             self.wake_noted = true;
@@ -177,8 +203,25 @@ impl<L: Model> Connection<L> {
         }
     }
 
+    /// Asks for another turn: at once, or where a rate is limited when that allows more.
+    fn come_back(
+        &mut self,
+        context: &mut Context<L>,
+        id: DispatchId,
+        to_read: bool,
+        to_write: bool,
+    ) {
+        let at_once = self.slow.as_mut().is_none_or(|slow| {
+            slow.may_return(to_read, to_write, |instant| context.world.note_wake(instant, id))
+        });
+        if at_once {
+            self.undrained = false;
+            context.call_again(id);
+        }
+    }
+
     /// Returns whether there may be more to send that no event will ask for, since the socket took
-    /// all that one turn may write.
+    /// all that one turn, or the connection's rate, allows.
     fn flush(&mut self, stream: &mut Stream, context: &mut Context<L>) -> bool {
         for _ in 0..WRITES_PER_TURN {
             let pending = self.machine.pending();
@@ -186,7 +229,14 @@ impl<L: Model> Connection<L> {
                 self.flushed(stream, &mut context.world.model);
                 return false;
             }
-            match stream.write(pending) {
+            let written = match &mut self.slow {
+                None => stream.write(pending),
+                Some(slow) => match slow.write(stream, pending) {
+                    Some(written) => written,
+                    None => return true,
+                },
+            };
+            match written {
                 Written::Bytes(bytes) => {
                     self.machine.transmitted(bytes);
                     context.world.model.wrote(bytes);
@@ -212,7 +262,7 @@ impl<L: Model> Connection<L> {
     }
 
     /// The peer takes no more, but may have answered before it closed: what has arrived is there to
-    /// be read still.
+    /// be read still, at any rate, since nobody is left to feel it.
     #[cold]
     fn read_what_is_left(&mut self, stream: &mut Stream, context: &mut Context<L>) {
         let mut buffer = context.world.buffers.take_read();
@@ -275,11 +325,12 @@ impl<L: Model> Connection<L> {
                 self.undrained = true;
                 return filled;
             }
-            let room = buffer.len() - filled;
-            match stream.read(&mut buffer[filled..]) {
+            let (read, more) = self.read(stream, &mut buffer[filled..]);
+            self.undrained |= more;
+            match read {
                 Read::Bytes(bytes) => {
                     filled = self.take(model, buffer, filled, bytes);
-                    if bytes == room || self.holds_back(filled) {
+                    if more || self.holds_back(filled) {
                         self.undrained = true;
                         return filled;
                     }
@@ -293,6 +344,17 @@ impl<L: Model> Connection<L> {
             }
         }
         0
+    }
+
+    /// Reads once, as much as the connection's rate allows. Beside it, whether the socket may hold
+    /// more.
+    #[inline]
+    fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> (Read, bool) {
+        if let Some(slow) = &mut self.slow {
+            return slow.read(stream, buffer);
+        }
+        let read = stream.read(buffer);
+        (read, read == Read::Bytes(buffer.len()))
     }
 
     /// Puts what the machine has not consumed at the buffer's start; returns how many bytes that is.

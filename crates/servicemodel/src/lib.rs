@@ -2,8 +2,8 @@
 //! trait by which a model decides who acts next.
 //!
 //! This room moves bytes between sockets and machines, keeps deadlines and wake-ups, and asks the
-//! [`Model`] at every turn what the connection does now: produce, wait, sleep, close. It never
-//! counts and never prints.
+//! [`Model`] at every turn what the connection does now: produce, wait, sleep, close. Connections
+//! that it opens are as slow as [`Slowness`] says. It never counts and never prints.
 //!
 //! Start at [`Model`], then [`connect`] and [`listen`], the entry points, and [`run`], which hands
 //! the model its context ([`Model::first_dispatch`]) and iterates.
@@ -22,6 +22,7 @@ mod listener;
 mod model;
 mod pause;
 mod service;
+mod slow;
 mod target;
 mod wheel;
 
@@ -30,5 +31,6 @@ pub use listener::listen;
 pub use model::Model;
 pub use pause::catch_up;
 pub use service::{Attempt, Context, Service, connect, connections, context, run, with_connection};
+pub use slow::Slowness;
 pub use target::Target;
 pub use wheel::Wheel;

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::model::Model;
 use crate::pause::PutOff;
+use crate::slow::Slowness;
 use crate::target::Target;
 use crate::wheel::Wheel;
 use dispatch::{Callback, DispatchId, DispatchVars, Instant, MioContext, Timer, iterate};
@@ -30,6 +31,8 @@ pub struct Service<L: Model> {
     pub model: L,
     /// Source pairs to connect from; none leaves the choice to the kernel.
     pub sources: Option<Sources>,
+    /// How slow the connections are that are opened from now on.
+    pub slowness: Slowness,
     pub(crate) buffers: Buffers,
     pub(crate) wheel: Wheel,
     pub(crate) put_off: PutOff,
@@ -43,6 +46,7 @@ impl<L: Model> Service<L> {
         Self {
             model,
             sources,
+            slowness: Slowness::default(),
             buffers: Buffers::default(),
             wheel: Wheel::new(Instant::now()),
             put_off: PutOff::default(),
@@ -119,9 +123,11 @@ pub fn connect<L: Model>(
     place: L::Place,
     deadline: Instant,
 ) -> Attempt {
-    let (skipped, stream) = connect_from_next(&mut context.world.sources, peer);
+    let slowness = context.world.slowness;
+    let (skipped, stream) =
+        connect_from_next(&mut context.world.sources, peer, slowness.receive_buffer_bytes);
     let connection = stream.and_then(|(stream, source)| {
-        let mut connection = Connection::new(machine, place, source);
+        let mut connection = Connection::new(machine, place, source, slowness.of_connection());
         connection.deadline = deadline;
         let inserted = context.insert(Target::Connection(StreamTarget::new(stream, connection)));
         let id = inserted.inspect_err(|_| context.world.retire(&mut Vec::new(), source))?;
@@ -136,15 +142,17 @@ type Connecting = (Stream, Option<SourceId>);
 fn connect_from_next(
     sources: &mut Option<Sources>,
     peer: SocketAddr,
+    receive_buffer_bytes: Option<usize>,
 ) -> (u32, Result<Connecting, SocketError>) {
+    let connect = |source| Stream::connect_with(peer, source, receive_buffer_bytes);
     let Some(sources) = sources else {
-        return (0, Stream::connect(peer, None).map(|stream| (stream, None)));
+        return (0, connect(None).map(|stream| (stream, None)));
     };
     for skipped in 0..SKIPS_PER_ATTEMPT {
         let Some(source) = sources.take() else {
             return (skipped, Err(SocketError::NoSource));
         };
-        match Stream::connect(peer, Some(source)) {
+        match connect(Some(source)) {
             Ok(stream) => return (skipped, Ok((stream, Some(source.id)))),
             Err(error) => {
                 sources.give_back(source.id);

@@ -7,12 +7,13 @@ use protocols::{
     http1,
 };
 use servicemodel::{
-    Attempt, Connection, Context, End, Ending, Model, catch_up, connect, connections, context,
-    listen, run, with_connection,
+    Attempt, Connection, Context, End, Ending, Model, Slowness, catch_up, connect, connections,
+    context, listen, run, with_connection,
 };
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -795,6 +796,190 @@ fn answers_that_are_under_way_wait_in_a_pause() {
     stream.shutdown(Shutdown::Write).unwrap();
     let rest = io::copy(&mut stream, &mut io::sink()).unwrap();
     assert!(before + rest > body_bytes, "{before} before, {rest} after");
+}
+
+// Slow clients.
+
+const SLOW_BODY: u64 = 10_000;
+
+fn slow_reader(bytes_per_s: u64) -> Slowness {
+    Slowness { read_bytes_per_s: NonZeroU64::new(bytes_per_s), ..Slowness::default() }
+}
+
+fn slow_writer(bytes_per_s: u64) -> Slowness {
+    Slowness { write_bytes_per_s: NonZeroU64::new(bytes_per_s), ..Slowness::default() }
+}
+
+/// One connection to `peer`, as slow as that, whose requests are `machine`'s.
+fn call_slowly(
+    peer: SocketAddr,
+    slowness: Slowness,
+    machine: protocols::Client,
+    decide: impl FnMut(&mut Connection<Caller>, Note, Instant) + 'static,
+) -> Caller {
+    let mut context = context(Caller::new(decide), None, 1).unwrap();
+    context.world.slowness = slowness;
+    connect(&mut context, peer, machine, 0, Instant::now() + PATIENCE).connection.unwrap();
+    run(&mut context).unwrap();
+    assert_eq!(connections(&context).count(), 0);
+    context.world.model
+}
+
+/// A client whose request has a body of so many bytes.
+fn posting_machine(body_bytes: u64) -> protocols::Client {
+    let body = vec![b'x'; body_bytes as usize];
+    let request = http1::Request::builder("POST", "localhost", "/").body(&body).build().unwrap();
+    protocols::Client::Http1(http1::Client::new(Rc::new(request)))
+}
+
+/// From the first note to the first answer.
+fn time_of_answer(caller: &Caller) -> Duration {
+    let answer = caller.notes.iter().find(|(_, note, _)| *note == OK).expect("it was answered");
+    answer.2.since(caller.notes[0].2)
+}
+
+/// From the first note to the last.
+fn time_between(caller: &Caller) -> Duration {
+    caller.notes.last().unwrap().2.since(caller.notes[0].2)
+}
+
+#[test]
+fn a_slow_reader_reads_the_same_bytes_in_the_time_that_its_rate_says() {
+    let server = Server::start(Behaviour { body_bytes: SLOW_BODY, ..Behaviour::PROMPT });
+    let prompt = call(server.address, ask_once);
+    let slowness = slow_reader(SLOW_BODY);
+    let slow = call_slowly(server.address, slowness, client_machine(), ask_once);
+    assert_eq!(slow.told(), [Note::Connected, OK, Note::Ended(End::ByUs)]);
+    assert_eq!(slow.bytes_read, prompt.bytes_read);
+    let time = time_of_answer(&slow);
+    assert!(time >= Duration::from_millis(800), "{SLOW_BODY} bytes in {time:?}");
+}
+
+#[test]
+fn a_slow_reader_keeps_its_rate_over_many_answers() {
+    let server = Server::start(Behaviour { body_bytes: 1_000, ..Behaviour::PROMPT });
+    let mut left = 10;
+    let again = move |connection: &mut Connection<Caller>, note, _| match note {
+        Note::Connected => connection.machine.start(),
+        OK => {
+            left -= 1;
+            match left {
+                0 => connection.close(Ending::Close),
+                _ => connection.machine.start(),
+            }
+        }
+        _ => {}
+    };
+    let caller = call_slowly(server.address, slow_reader(10_000), client_machine(), again);
+    assert_eq!(caller.told().iter().filter(|note| **note == OK).count(), 10);
+    let (first, last) = (caller.notes[0].2, caller.notes.last().unwrap().2);
+    let most = 10_000.0 * last.since(first).as_secs_f64() + 1_000.0;
+    assert!(caller.bytes_read as f64 <= most, "{} bytes of {most} at most", caller.bytes_read);
+}
+
+#[test]
+fn a_slow_reader_reads_to_the_end_what_came_before_the_peer_closed() {
+    let (address, peer) = plain_peer(|mut stream| {
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        stream.write_all(&[b'x'; 3_000]).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        silent(stream);
+    });
+    let caller = call_slowly(address, slow_reader(10_000), client_machine(), ask_once);
+    peer.join().unwrap();
+    assert_eq!(caller.bytes_read, 3_019);
+    let told = caller.told();
+    assert!(matches!(told[1], Note::Event(ClientEvent::Completed(_))), "{told:?}");
+    assert!(time_between(&caller) >= Duration::from_millis(200), "{:?}", caller.notes);
+}
+
+#[test]
+fn a_server_feels_that_its_reader_is_slow_since_it_cannot_send() {
+    // The client stays for a second: at full speed it would take a hundred times as much.
+    const HOLDS: usize = 8 << 20;
+    let (said, taken) = channel();
+    let (address, peer) = plain_peer(move |mut stream| {
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n").unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let (mut total, mut blocked) = (0, false);
+        let give_up = Instant::now() + PATIENCE;
+        while Instant::now() < give_up {
+            match stream.write(&[b'x'; 16 * 1024]) {
+                Ok(bytes) => total += bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    blocked = true;
+                    std::thread::sleep(LOOK);
+                }
+                Err(_) => break,
+            }
+        }
+        said.send((total, blocked)).unwrap();
+    });
+    let slowness = Slowness { receive_buffer_bytes: Some(4096), ..slow_reader(1_000) };
+    let caller =
+        call_slowly(address, slowness, client_machine(), |connection, note, at| match note {
+            Note::Connected => {
+                connection.machine.start();
+                connection.wake_at(at + Duration::from_secs(1));
+            }
+            Note::Woken => connection.close(Ending::Reset),
+            _ => {}
+        });
+    peer.join().unwrap();
+    let (total, blocked) = taken.recv_timeout(PATIENCE).unwrap();
+    let read = caller.bytes_read;
+    let most = 1_000.0 * time_between(&caller).as_secs_f64() + 100.0;
+    assert!(read > 0 && read as f64 <= most, "{read} bytes of {most} at most");
+    assert!(blocked && total < HOLDS, "the server could send {total} bytes");
+    assert!(caller.told().contains(&Note::Woken), "the model is woken beside the rate");
+}
+
+#[test]
+fn a_slow_writer_sends_the_same_bytes_in_the_time_that_its_rate_says() {
+    let server = Server::start(Behaviour::PROMPT);
+    let machine = posting_machine(SLOW_BODY);
+    let caller = call_slowly(server.address, slow_writer(SLOW_BODY), machine, ask_once);
+    assert_eq!(caller.told(), [Note::Connected, OK, Note::Ended(End::ByUs)]);
+    let time = time_of_answer(&caller);
+    assert!(time >= Duration::from_millis(800), "{SLOW_BODY} bytes in {time:?}");
+}
+
+#[test]
+fn a_connection_may_be_slow_in_both_directions() {
+    let server = Server::start(Behaviour { body_bytes: SLOW_BODY, ..Behaviour::PROMPT });
+    let slowness = Slowness { write_bytes_per_s: NonZeroU64::new(20_000), ..slow_reader(20_000) };
+    let caller = call_slowly(server.address, slowness, posting_machine(SLOW_BODY), ask_once);
+    assert_eq!(caller.told(), [Note::Connected, OK, Note::Ended(End::ByUs)]);
+    let time = time_of_answer(&caller);
+    assert!(time >= Duration::from_millis(800), "twice {SLOW_BODY} bytes in {time:?}");
+}
+
+#[test]
+fn a_rate_beyond_what_a_buffer_holds_costs_nothing() {
+    const BODY: u64 = 5_000_000;
+    let server = Server::start(Behaviour { body_bytes: BODY, ..Behaviour::PROMPT });
+    let slowness = slow_reader(1 << 30);
+    let caller = call_slowly(server.address, slowness, client_machine(), ask_once);
+    assert_eq!(caller.told(), [Note::Connected, OK, Note::Ended(End::ByUs)]);
+    assert!(caller.bytes_read as u64 > BODY);
+}
+
+#[test]
+fn a_deadline_ends_a_slow_connection_as_any_other() {
+    let server = Server::start(Behaviour { body_bytes: SLOW_BODY, ..Behaviour::PROMPT });
+    let decide = |connection: &mut Connection<Caller>, note, at: Instant| match note {
+        Note::Connected => {
+            connection.machine.start();
+            connection.deadline = at + Duration::from_millis(100);
+        }
+        Note::Expired => connection.close(Ending::Close),
+        _ => {}
+    };
+    let caller = call_slowly(server.address, slow_reader(1), client_machine(), decide);
+    assert_eq!(caller.told(), [Note::Connected, Note::Expired, Note::Ended(End::ByUs)]);
+    assert!(caller.bytes_read <= 2 + time_between(&caller).as_secs() as usize);
 }
 
 // The bound of one turn.

@@ -58,8 +58,25 @@ impl Stream {
     /// What the kernel refuses at once: `SourceTaken` for a pair in use, the limits of this host,
     /// `Unreachable` and sometimes `Refused`. All else is told by [`Stream::finish_connect`].
     pub fn connect(peer: SocketAddr, source: Option<Source>) -> Result<Self, SocketError> {
+        Self::connect_with(peer, source, None)
+    }
+
+    /// The same with a receive buffer of so many bytes, where they are given: the kernel doubles them,
+    /// and has a least and a most of its own (socket(7), `net.core.rmem_max`). Set before the attempt,
+    /// since the SYN tells the peer how far the window may open.
+    ///
+    /// # Errors
+    /// As above, and the kernel's refusal of the buffer.
+    pub fn connect_with(
+        peer: SocketAddr,
+        source: Option<Source>,
+        receive_buffer_bytes: Option<usize>,
+    ) -> Result<Self, SocketError> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let descriptor = socket(family(peer), SockType::Stream, flags, None)?;
+        if let Some(bytes) = receive_buffer_bytes {
+            setsockopt(&descriptor, sockopt::RcvBuf, &bytes)?;
+        }
         setsockopt(&descriptor, sockopt::ReuseAddr, &true)?;
         setsockopt(&descriptor, sockopt::TcpNoDelay, &true)?;
         if let Some(source) = source {
@@ -137,14 +154,6 @@ impl Stream {
     /// Notes that the connection is over; it closes when the stream is dropped.
     pub fn mark_closed(&mut self) {
         self.registration.state = DispatchState::Closed;
-    }
-
-    /// Limits the kernel's receive buffer (it doubles the value, socket(7)); before any data.
-    ///
-    /// # Errors
-    /// The kernel's refusal.
-    pub fn set_receive_buffer(&mut self, bytes: usize) -> Result<(), SocketError> {
-        Ok(setsockopt(&self.socket, sockopt::RcvBuf, &bytes)?)
     }
 
     /// Our address.

@@ -4,7 +4,8 @@ use dispatch::{BoxedContext, DispatchContext, Event, HandlerResult, Instant, Reg
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, getsockname, socket,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, getsockname, getsockopt, socket,
+    sockopt,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -94,6 +95,22 @@ fn without_a_source_pair_the_kernel_chooses() {
     let (mut acceptor, _) = listen(own_address(2));
     let (client, _server) = pair(&mut acceptor, None);
     assert_ne!(client.local_address().unwrap().port(), 0);
+}
+
+#[test]
+fn a_receive_buffer_is_set_before_the_attempt_and_bounds_what_the_kernel_takes() {
+    let (mut acceptor, bound) = listen(own_address(40));
+    const ASKED: usize = 8192;
+    let mut client = Stream::connect_with(bound, None, Some(ASKED)).unwrap();
+    assert_eq!(getsockopt(&client.descriptor(), sockopt::RcvBuf).unwrap(), 2 * ASKED);
+    finish(&mut client).unwrap();
+    let mut server = accept(&mut acceptor);
+    let mut sent = 0;
+    while let Written::Bytes(bytes) = server.write(&[b'x'; 64 * 1024]) {
+        sent += bytes;
+    }
+    let mut buffer = vec![0; sent];
+    assert!(matches!(read(&mut client, &mut buffer), Read::Bytes(bytes) if bytes <= 2 * ASKED));
 }
 
 #[test]

@@ -205,6 +205,8 @@ pub struct WorkerShare {
     pub finish_early: bool,
     /// Most bytes of an answer's body.
     pub body_max: u32,
+    /// How slow its connections are.
+    pub slow: SlowShare,
     /// From connect to established.
     pub connect_timeout_nanos: u64,
     /// The longest open phase.
@@ -219,6 +221,17 @@ pub struct WorkerShare {
     pub interval_nanos: u64,
     /// The processor to stay on.
     pub cpu: Option<u32>,
+}
+
+/// How slow connections are; none is as fast as they can, or as the kernel chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SlowShare {
+    /// Bytes per second that each reads.
+    pub read_bytes_per_s: Option<u64>,
+    /// Bytes per second that each writes.
+    pub write_bytes_per_s: Option<u64>,
+    /// The receive buffer to ask of the kernel.
+    pub receive_buffer_bytes: Option<u32>,
 }
 
 /// How a target misbehaves.
