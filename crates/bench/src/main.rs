@@ -69,11 +69,12 @@ fn run(program: Program) -> Result<bool, Box<dyn Error>> {
     }
 }
 
-/// The end of a child: what made it give up is a line for its parent, who says it.
+/// The end of a child: what made it give up is a line for its parent, who says it. Where the parent is
+/// gone nobody is left to be told.
 fn child(ended: Result<(), Box<dyn Error>>) -> Result<bool, Box<dyn Error>> {
     if let Err(error) = &ended {
         let why = error.to_string().replace('\n', " ");
-        parent::tell(&format!("{}{why}\n", process::GAVE_UP))?;
+        let _ = parent::tell(&format!("{}{why}\n", process::GAVE_UP));
     }
     Ok(ended.is_ok())
 }
