@@ -6,10 +6,13 @@
 use dispatch::Instant;
 use stats::ledger::{self, Imbalance};
 use stats::{
-    Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Phase, Samples, Strains,
+    Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Phase, Samples, Strains, Windows,
 };
 use std::collections::BTreeMap;
 use wire::Final;
+
+/// The distributions that are kept over time as well.
+pub const OVER_TIME: [Latency; 2] = [Latency::FromDue, Latency::FromSend];
 
 /// Interval ends that are remembered for late reports.
 const PEAKS_KEPT: usize = 64;
@@ -31,6 +34,8 @@ pub struct Part {
     pub counters: Counters,
     /// State at its last report.
     pub gauges: Gauges,
+    /// The last interval of its measurement.
+    measured: u64,
     /// When its last report's interval ended.
     pub ended: Instant,
     /// How the requests came, at a target that told.
@@ -47,6 +52,8 @@ pub struct Fold {
     parts: BTreeMap<Who, Part>,
     phases: Vec<Counters>,
     histograms: Vec<Histogram>,
+    /// Latencies of requests over time, by [`OVER_TIME`].
+    windows: [Windows; OVER_TIME.len()],
     samples: Samples,
     live: BTreeMap<(u64, Phase), u64>,
     peak_live: u64,
@@ -58,6 +65,7 @@ impl Default for Fold {
             parts: BTreeMap::new(),
             phases: vec![Counters::default(); Phase::COUNT],
             histograms: vec![Histogram::default(); Latency::COUNT],
+            windows: Default::default(),
             samples: Samples::default(),
             live: BTreeMap::new(),
             peak_live: 0,
@@ -77,12 +85,18 @@ impl Fold {
         part.ended = ended;
         if interval.phase == Phase::Measurement {
             part.strains.add(&interval.strain);
+            part.measured = interval.index;
         }
+        // What was due in measurement and answered in drain belongs to the end of measurement.
+        let window = part.measured;
         let balance = ledger::check(&part.counters, &part.gauges);
         if let Who::Worker(..) = who {
             self.phases[interval.phase as usize].merge(&interval.counters);
             for (mine, theirs) in self.histograms.iter_mut().zip(&interval.histograms) {
                 mine.merge(theirs);
+            }
+            for (mine, latency) in self.windows.iter_mut().zip(OVER_TIME) {
+                mine.add(window, &interval.histograms[latency as usize]);
             }
             self.samples.merge(&interval.samples);
             self.note_live(interval);
@@ -157,6 +171,15 @@ impl Fold {
     /// A distribution over all workers.
     pub fn histogram(&self, latency: Latency) -> &Histogram {
         &self.histograms[latency as usize]
+    }
+
+    /// A latency of requests by the intervals in which they ended.
+    ///
+    /// # Panics
+    /// If `latency` is none of [`OVER_TIME`].
+    pub fn windows(&self, latency: Latency) -> &Windows {
+        let index = OVER_TIME.iter().position(|kept| *kept == latency);
+        &self.windows[index.expect("it is kept over time")]
     }
 
     /// What servers sent to all workers where it broke the protocol.

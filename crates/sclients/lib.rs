@@ -15,6 +15,7 @@ pub mod exit;
 pub mod fold;
 pub mod host;
 pub mod number;
+pub mod out;
 pub mod plan;
 pub mod profile;
 pub mod program;

@@ -8,6 +8,7 @@ use crate::config::{
 use crate::consent;
 use crate::doctor;
 use crate::exit::ExitCode;
+use crate::out::OutFile;
 use crate::plan::{self, Finding, Level, Plan};
 use crate::supervisor;
 use crate::{target, worker};
@@ -76,7 +77,11 @@ fn run(config: Config) -> ExitCode {
     if http && let Err(error) = worker::request(&crate::shares::of_worker(&plan, 0)) {
         return complain(&error, ExitCode::Usage);
     }
-    ended(supervisor::run(plan))
+    let log = plan.config.hlog.as_deref().map(|path| OutFile::create("--hlog", path)).transpose();
+    match log {
+        Ok(log) => ended(supervisor::run(plan, log)),
+        Err(error) => complain(&error, ExitCode::Usage),
+    }
 }
 
 /// Says what does not fit, a line each.

@@ -20,6 +20,8 @@ pub struct Summary {
     pub fold: Fold,
     /// Every child, targets first.
     pub children: Vec<ChildRecord>,
+    /// The common start instant by the wall clock, from the Unix epoch.
+    pub started: Duration,
     /// First connect and last establishment over all workers, where there was one.
     pub opened: Option<(Instant, Instant)>,
     /// Lengths of the phases, by [`Phase`].

@@ -183,6 +183,7 @@ mod tests {
             plan: plan_on_ample_host(config(1, 2), None),
             fold,
             children: Vec::new(),
+            started: Duration::ZERO,
             opened: None,
             phase_seconds: [0.0; Phase::COUNT],
             signal: None,

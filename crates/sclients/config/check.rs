@@ -2,8 +2,8 @@
 
 use super::cli::Model::{self, Closed, Hold, Open, Overload};
 use super::cli::{
-    Busy, ConnectOptions, EarlyAnswer, EmbeddedOptions, LoadOptions, RequestOptions, RunOptions,
-    ServeOptions,
+    Busy, ConnectOptions, EarlyAnswer, EmbeddedOptions, INTERVAL_MIN, LoadOptions, RequestOptions,
+    RunOptions, ServeOptions,
 };
 use super::error::ConfigError;
 use super::hostile::{self, Wish};
@@ -13,6 +13,7 @@ use super::{
     regular,
 };
 use crate::profile::Profile;
+use stats::SECTIONS;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -33,6 +34,8 @@ const GROW: u32 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Time between reports of a worker, where that leaves enough of them.
+const INTERVAL: Duration = Duration::from_secs(1);
 /// Time between reports of a process that serves alone.
 const SERVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of an echo message, and of the embedded target's answer.
@@ -82,7 +85,8 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
         open_timeout: connect.open_timeout.unwrap_or(OPEN_TIMEOUT),
         drain: load.drain.unwrap_or(request.timeout),
         grace: load.grace,
-        interval: output.interval,
+        interval: output.interval.unwrap_or_else(|| interval(duration)),
+        hlog: output.hlog,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
         slow: SlowClients {
@@ -329,6 +333,13 @@ fn conns(load: &LoadOptions, model: &Load, timeout: Duration) -> u32 {
         }
         _ => load.conns.unwrap_or(CONNS),
     }
+}
+
+/// The time between reports: a second, or so short that a measurement has the sections by which its
+/// quantiles are judged.
+fn interval(duration: Option<Duration>) -> Duration {
+    let section = duration.map_or(INTERVAL, |duration| duration / SECTIONS as u32);
+    section.clamp(INTERVAL_MIN / 2, INTERVAL)
 }
 
 /// The length of measurement: given, or what the schedule is long, or ten seconds.

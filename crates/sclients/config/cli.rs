@@ -27,6 +27,8 @@ const REQUESTS_MAX: u64 = 1_000_000_000_000;
 pub const RATE_MAX: u64 = 100_000_000;
 /// The fastest of slow clients, and the largest receive buffer.
 const SLOW_BYTES_MAX: u64 = 1 << 30;
+/// The shortest time between reports that may be asked for.
+pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// The largest echo message.
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
 const MAX_BODY_BYTES_MAX: u64 = u32::MAX as u64 - 1;
@@ -371,9 +373,12 @@ pub struct OutputOptions {
     /// When to colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// Time between reports of a worker
-    #[arg(long, value_name = "T", default_value = "1s", value_parser = interval())]
-    pub interval: Duration,
+    /// Time between reports of a worker [default: 1s, or a twentieth of a shorter --duration]
+    #[arg(long, value_name = "T", value_parser = interval())]
+    pub interval: Option<Duration>,
+    /// Write the latencies of each interval to an HdrHistogram log, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub hlog: Option<PathBuf>,
 }
 
 /// Options of `serve`.
@@ -472,7 +477,7 @@ fn receive_buffer() -> impl TypedValueParser<Value = u32> {
 }
 
 fn interval() -> impl Fn(&str) -> Result<Duration, QuantityError> + Clone + Send + Sync + 'static {
-    duration(Duration::from_millis(100), Duration::from_secs(60))
+    duration(INTERVAL_MIN, Duration::from_secs(60))
 }
 
 fn progress() -> impl Fn(&str) -> Result<Duration, QuantityError> + Clone + Send + Sync + 'static {

@@ -30,6 +30,7 @@ use crate::number::grouped;
 use crate::profile::{Arrivals, Profile};
 use clap::ValueEnum;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A run as it was asked for, every value checked by itself and against the others.
@@ -75,6 +76,8 @@ pub struct Config {
     pub grace: Duration,
     /// Time between reports of a worker.
     pub interval: Duration,
+    /// Where the latencies of each interval go; none is nowhere.
+    pub hlog: Option<PathBuf>,
     /// Connection attempts per second, in total.
     pub connect_rate: Option<u64>,
     /// Attempts pending at one time, per worker.

@@ -3,7 +3,7 @@
 use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
-use crate::fold::Fold;
+use crate::fold::{Fold, OVER_TIME};
 use crate::host::HostStrain;
 use crate::summary::{ChildRecord, Summary};
 use crate::supervisor::StoppedFor;
@@ -11,8 +11,8 @@ use crate::verdict::Verdict;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stats::{
-    Counter, Counters, Fault, Gaps, Histogram, Latency, NotSent, Outcome, Phase, Signal, Strains,
-    Times,
+    Counter, Counters, Fault, Gaps, Histogram, Interval95, Latency, NotSent, Outcome, Phase,
+    Sections, Signal, Strains, Times, Windows, min_samples,
 };
 
 /// Version of the object's shape; it changes when a key changes its meaning.
@@ -278,10 +278,11 @@ fn latencies(summary: &Summary) -> Value {
         (latency.name().to_owned(), json!(distribution(summary.fold.histogram(*latency))))
     };
     let mut object: Map<_, _> = all.iter().map(pair).collect();
-    for of_requests in [Latency::FromDue, Latency::FromSend] {
+    for of_requests in OVER_TIME {
         object[of_requests.name()]["censored"] = summary.lower_bounds(of_requests).into();
         let from = summary.lower_bound_from(of_requests);
         object[of_requests.name()]["lower_bound_from"] = from.into();
+        certainty(&mut object[of_requests.name()], summary.fold.windows(of_requests));
     }
     Value::Object(object)
 }
@@ -301,9 +302,41 @@ struct Distribution {
     overflow: u64,
 }
 
+/// The quantiles of a report, by their keys.
+const QUANTILES: [(f64, &str); 5] =
+    [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p999"), (0.9999, "p9999")];
+
+/// How sure the quantiles of a latency of requests are: `ci` has where the true one is in 95 % of runs
+/// like this, `n_eff` the independent samples that tell as much, `longer` how many times as long a run
+/// should be that would tell.
+fn certainty(object: &mut Value, windows: &Windows) {
+    let sections = Sections::new(windows);
+    let (mut ci, mut n_eff, mut longer) = (Map::new(), Map::new(), Map::new());
+    for (quantile, key) in QUANTILES {
+        let estimate = sections.estimate(quantile);
+        let told = match estimate.interval {
+            Interval95::Supported { low_nanos, high_nanos } => {
+                json!([low_nanos as f64 / 1e3, high_nanos as f64 / 1e3])
+            }
+            Interval95::Insufficient { longer: times } => {
+                longer.insert(key.to_owned(), times.into());
+                json!("insufficient")
+            }
+        };
+        ci.insert(key.to_owned(), told);
+        n_eff.insert(key.to_owned(), estimate.n_eff.map(f64::round).into());
+    }
+    object["ci"] = ci.into();
+    object["n_eff"] = n_eff.into();
+    object["longer"] = longer.into();
+}
+
+/// A quantile needs a number of samples; fewer tell nothing of it.
 fn distribution(histogram: &Histogram) -> Distribution {
     let micros = |nanos: u64| nanos as f64 / 1e3;
-    let at = |quantile| histogram.quantile(quantile).map(micros);
+    let enough = |quantile: &f64| histogram.count() >= min_samples(*quantile);
+    let at =
+        |quantile| Some(quantile).filter(enough).and_then(|q| histogram.quantile(q)).map(micros);
     Distribution {
         count: histogram.count(),
         mean: histogram.mean().map(|nanos| nanos / 1e3),

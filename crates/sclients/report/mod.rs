@@ -2,10 +2,12 @@
 //!
 //! One file per output. This room renders; every number in it is the fold's.
 
+mod hlog;
 mod json;
 mod progress;
 mod text;
 
+pub use hlog::log as hlog;
 pub use progress::Progress;
 
 use crate::config::Format;

@@ -2,12 +2,13 @@
 
 use crate::config::{Color, Load};
 use crate::consent::Authorization;
+use crate::fold::OVER_TIME;
 use crate::number::{bytes, duration, grouped};
 use crate::plan::Level;
 use crate::summary::Summary;
 use crate::verdict::{State, Verdict};
 use humantime::format_duration;
-use stats::{Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase};
+use stats::{Counter, Counters, Histogram, Interval95, Latency, NotSent, Outcome, Phase, Sections};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
@@ -347,8 +348,12 @@ fn latencies(page: &mut Page, summary: &Summary) {
     });
     page.line("latency", &heads);
     for (latency, histogram, name) in rows {
-        page.line(name, &latency_row(histogram, bounds_from(summary, latency)));
+        let sections =
+            OVER_TIME.contains(&latency).then(|| Sections::new(summary.fold.windows(latency)));
+        let row = latency_row(histogram, bounds_from(summary, latency), sections.as_ref());
+        page.line(name, &row);
     }
+    uncertain(page, summary);
     lower_bounds(page, summary);
     page.gap();
 }
@@ -360,19 +365,50 @@ fn bounds_from(summary: &Summary, latency: Latency) -> f64 {
     from.unwrap_or(f64::INFINITY)
 }
 
-fn latency_row(histogram: &Histogram, bounds_from: f64) -> String {
+/// The quantiles of a row.
+const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+
+fn latency_row(histogram: &Histogram, bounds_from: f64, sections: Option<&Sections>) -> String {
     let mut row = format!("{:>12}", grouped(histogram.count()));
-    let quantiles = [0.5, 0.9, 0.99, 0.999, 0.9999];
-    let mut cell = |nanos: f64, is_bound: bool| {
-        let at_least = if is_bound { "≥" } else { "" };
-        let _ = write!(row, "{:>9}", format!("{at_least}{}", duration(nanos)));
+    let mut cell = |nanos: f64, mark: &str| {
+        let _ = write!(row, "{:>9}", format!("{mark}{}", duration(nanos)));
     };
-    cell(histogram.mean().unwrap_or(0.0), bounds_from.is_finite());
-    for quantile in quantiles {
-        cell(histogram.quantile(quantile).unwrap_or(0) as f64, quantile >= bounds_from);
+    let whole = if bounds_from.is_finite() { "≥" } else { "" };
+    cell(histogram.mean().unwrap_or(0.0), whole);
+    for quantile in QUANTILES {
+        let mark = match sections {
+            _ if quantile >= bounds_from => "≥",
+            Some(sections) if is_uncertain(sections, quantile) => "~",
+            _ => "",
+        };
+        cell(histogram.quantile(quantile).unwrap_or(0) as f64, mark);
     }
-    cell(histogram.max().unwrap_or(0) as f64, bounds_from.is_finite());
+    cell(histogram.max().unwrap_or(0) as f64, whole);
     row
+}
+
+/// Whether another run might say something else, and this one cannot tell how much.
+fn is_uncertain(sections: &Sections, quantile: f64) -> bool {
+    matches!(sections.estimate(quantile).interval, Interval95::Insufficient { .. })
+}
+
+/// What `~` means, and how long a run would do without.
+fn uncertain(page: &mut Page, summary: &Summary) {
+    let sections = Sections::new(summary.fold.windows(Latency::FromDue));
+    let unsure =
+        QUANTILES.iter().filter_map(|quantile| match sections.estimate(*quantile).interval {
+            Interval95::Insufficient { longer } => Some(longer),
+            Interval95::Supported { .. } => None,
+        });
+    let unsure: Vec<Option<f64>> = unsure.collect();
+    if unsure.is_empty() || summary.fold.histogram(Latency::FromDue).count() == 0 {
+        return;
+    }
+    let remedy = unsure.iter().flatten().next().map_or_else(String::new, |times| {
+        let seconds = times * summary.measured_seconds();
+        format!("; {} of measurement would do for the first", duration((seconds * 1e9).ceil()))
+    });
+    page.line("", &format!("  ~ too few independent samples to say how sure it is{remedy}"));
 }
 
 fn lower_bounds(page: &mut Page, summary: &Summary) {

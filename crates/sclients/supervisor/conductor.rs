@@ -19,7 +19,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wire::Command;
 
 /// Workers learn of the start instant this long before it.
@@ -199,6 +199,12 @@ impl Conductor {
     /// The common start instant; before it the program's own start.
     pub(super) fn start(&self) -> Instant {
         self.start.unwrap_or(self.begun)
+    }
+
+    /// That by the wall clock, from the Unix epoch.
+    pub(super) fn started(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(self.now().since(self.start()))
     }
 
     pub(super) fn signal(&self) -> Option<Signal> {

@@ -27,6 +27,7 @@ use crate::config::{Format, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::HostWatch;
+use crate::out::OutFile;
 use crate::plan::Plan;
 use crate::report;
 use crate::shares;
@@ -99,12 +100,15 @@ struct World {
 
 type Context = BoxedContext<World>;
 
-/// Conducts `plan` to its end and prints the summary.
+/// Conducts `plan` to its end, prints the summary and fills `log`.
 ///
 /// # Errors
 /// What kept it from beginning. All children are gone then.
-pub fn run(plan: Plan) -> Result<ExitCode, SupervisorError> {
+pub fn run(plan: Plan, log: Option<OutFile>) -> Result<ExitCode, SupervisorError> {
     let (summary, written) = conducted(plan, report::summary)?;
+    if let Some(log) = log {
+        log.write(&report::hlog(&summary)).map_err(system("--hlog"))?;
+    }
     Ok(if written {
         verdict::exit_code(&summary, &Verdict::of(&summary))
     } else {
@@ -360,6 +364,7 @@ impl World {
             plan,
             fold: self.fold.clone(),
             children: self.children.records(&self.fold, self.conductor.start()),
+            started: self.conductor.started(),
             opened: self.children.opened(),
             phase_seconds: self.conductor.phase_seconds(&self.fold),
             signal: self.conductor.signal(),
