@@ -113,11 +113,15 @@ type Limits = (f64, f64);
 
 const STARTS_MISSING: Limits = (0.001, 0.01);
 const SEND_LAG_OF_RESPONSE: Limits = (0.05, 0.25);
-const SEND_LAG_FLOOR_NANOS: Limits = (250_000.0, 1_000_000.0);
+/// Clean runs at 1,000/s on a shared virtual machine of two processors had 70 to 230 µs, and beside a
+/// busy process 2 ms and more.
+const SEND_LAG_FLOOR_NANOS: Limits = (500_000.0, 1_000_000.0);
 const LOOP_OF_RESPONSE: Limits = (0.1, 1.0);
-/// A process alone on its processor was measured to wait for 3 % of its time, and beside one that
-/// spins for 50 %: an inner limit of 2 % would be crossed by clean runs.
-const RUN_QUEUE_SHARE: Limits = (0.05, 0.1);
+/// Ending an interval is a turn too: 0.2 to 0.3 ms on that machine.
+const LOOP_FLOOR_NANOS: Limits = (1_000_000.0, 5_000_000.0);
+/// A process alone on its processor was measured to wait for 1 to 7 % of a second, and beside one that
+/// spins for 50 %.
+const RUN_QUEUE_SHARE: Limits = (0.15, 0.25);
 const CPU_SHARE: Limits = (0.7, 0.9);
 /// A stop of this many seconds is in nobody's plan.
 const STOP_SECONDS: Limits = (0.05, 0.1);
@@ -218,7 +222,7 @@ fn send_lag(evidence: &Evidence) -> Option<(Breach, String)> {
 fn busy_loop(evidence: &Evidence) -> Option<(Breach, String)> {
     let turn = evidence.loop_p999? as f64;
     let (breach, limit) =
-        relative(turn, evidence.response_p50?, LOOP_OF_RESPONSE, SEND_LAG_FLOOR_NANOS)?;
+        relative(turn, evidence.response_p50?, LOOP_OF_RESPONSE, LOOP_FLOOR_NANOS)?;
     let (turn, limit) = (duration(turn), duration(limit));
     let text = format!(
         "0.1 % of the loop's turns took {turn} or more (limit {limit}), and answers waited for them: use more workers with fewer connections each"
@@ -415,16 +419,16 @@ mod tests {
             ("99.8 % of starts", of_run(|e| e.starts = 9_980), Suspect),
             ("98.9 % of starts", of_run(|e| e.starts = 9_890), Invalid),
             ("no schedule", of_run(|e| (e.planned_starts, e.starts) = (None, 0)), Valid),
-            ("lag under the floor", of_run(|e| e.send_lag_p99 = Some(240_000)), Valid),
-            ("lag over the inner floor", of_run(|e| e.send_lag_p99 = Some(300_000)), Suspect),
+            ("lag under the floor", of_run(|e| e.send_lag_p99 = Some(490_000)), Valid),
+            ("lag over the inner floor", of_run(|e| e.send_lag_p99 = Some(600_000)), Suspect),
             ("lag over the outer floor", of_run(|e| e.send_lag_p99 = Some(2 * MILLI)), Invalid),
             ("lag small beside slow answers", slow(8 * MILLI, 60_000), Valid),
             ("lag over 5 % of slow answers", slow(12 * MILLI, 60_000), Suspect),
             ("lag over 25 % of slow answers", slow(60 * MILLI, 60_000), Invalid),
             ("turns over 10 % of slow answers", slow(0, 30 * MILLI), Suspect),
             ("turns over slow answers", slow(0, 230 * MILLI), Doubted),
-            ("4 % of wait", of_worker(|s| s.wait = 40 * MILLI), Valid),
-            ("8 % of wait", of_worker(|s| s.wait = 80 * MILLI), Suspect),
+            ("14 % of wait", of_worker(|s| s.wait = 140 * MILLI), Valid),
+            ("18 % of wait", of_worker(|s| s.wait = 180 * MILLI), Suspect),
             ("31 % of wait", of_worker(|s| s.wait = 310 * MILLI), Invalid),
             ("75 % of CPU", of_worker(|s| s.cpu = 750 * MILLI), Suspect),
             ("95 % of CPU", of_worker(|s| s.cpu = 950 * MILLI), Doubted),
@@ -478,9 +482,9 @@ mod tests {
         let mut evidence = clean(Claim::Schedule);
         worker(|strain| strain.wait = 310 * MILLI)(&mut evidence);
         let text = &judge(&evidence)[0].text;
-        let expected = "worker 3 waited 31 % of second 2 for a processor (limit 10 %): run fewer";
+        let expected = "worker 3 waited 31 % of second 2 for a processor (limit 25 %): run fewer";
         assert!(text.starts_with(expected), "{text}");
-        evidence.workers[0].1 = strains(|strain| strain.wait = 200 * MILLI);
+        evidence.workers[0].1 = strains(|strain| strain.wait = 270 * MILLI);
         let text = &judge(&evidence)[0].text;
         assert!(text.starts_with("worker 3, worst of 2, waited 31 %"), "{text}");
     }

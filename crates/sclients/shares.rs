@@ -57,6 +57,7 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         drain_nanos: nanos(config.drain),
         interval_nanos: nanos(config.interval),
         cpu: plan.cpu_of(slot),
+        spin: config.spin,
     }
 }
 

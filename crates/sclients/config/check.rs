@@ -14,6 +14,7 @@ use super::{
 };
 use crate::profile::Profile;
 use stats::SECTIONS;
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -56,21 +57,21 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
     check_embedded(&options, protocol)?;
     check_load(&options)?;
     check_protocol(&options.request, protocol)?;
+    put_together(options, protocol)
+}
+
+/// Every value, where it was given or left to us.
+fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, ConfigError> {
     let RunOptions { target, config: _, load, connect, request, embedded, output } = options;
     let body = body(&request.data)?;
     let model = model(&load)?;
-    let connect_timeout = match model {
-        Load::Overload { .. } => load.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT),
-        _ => connect.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-    };
-    let once = matches!(model, Load::Overload { .. }).then_some(1);
+    let connect_timeout = connect_timeout(&load, &connect, &model);
     let duration = length(&load, &model);
     Ok(Config {
         procs: load.procs,
         conns: conns(&load, &model, connect_timeout),
-        load: model,
         duration,
-        requests_per_connection: load.requests_per_connection.or(once),
+        requests_per_connection: requests_per_connection(&load, &model),
         reset_close: load.reset_close,
         requests: load.requests,
         warmup: load.warmup,
@@ -112,11 +113,27 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
             given => given,
         },
         embedded: embedded_target(&embedded, protocol)?,
+        spin: load.spin,
+        load: model,
         cpus: load.cpus,
         format: output.format,
         progress: output.progress,
         color: output.color,
     })
+}
+
+/// How long an attempt may take.
+fn connect_timeout(load: &LoadOptions, connect: &ConnectOptions, model: &Load) -> Duration {
+    match model {
+        Load::Overload { .. } => load.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT),
+        _ => connect.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+    }
+}
+
+/// After how many answers a connection is closed; what was accepted under overload makes one request.
+fn requests_per_connection(load: &LoadOptions, model: &Load) -> Option<u32> {
+    let once = matches!(model, Load::Overload { .. }).then_some(1);
+    load.requests_per_connection.or(once)
 }
 
 /// The server that `options` ask for.
@@ -276,7 +293,10 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
         ),
         ("--max-conns", load.max_conns.is_some() && !grows, "--on-busy grow"),
     ];
-    let lacking = table.into_iter().find(|(_, lacking, _)| *lacking);
+    let owned: HashSet<&u32> = load.cpus.iter().collect();
+    let shared = load.spin && owned.len() < load.procs as usize;
+    let spin = ("--spin", shared, "a processor for each worker by --cpus");
+    let lacking = table.into_iter().chain([spin]).find(|(_, lacking, _)| *lacking);
     lacking.map_or(Ok(()), |(option, _, needs)| Err(ConfigError::Needs { option, needs }))
 }
 
@@ -498,7 +518,7 @@ mod tests {
         assert_eq!((config.warmup, config.think), (Duration::ZERO, Duration::ZERO));
         assert_eq!((config.timeout, config.connect_timeout), (seconds(10), seconds(10)));
         assert_eq!((config.open_timeout, config.drain), (seconds(60), seconds(10)));
-        assert_eq!((config.grace, config.interval), (seconds(5), seconds(1)));
+        assert_eq!((config.grace, config.interval), (seconds(5), Duration::from_millis(500)));
         assert_eq!((config.max_connecting, config.reopen), (256, true));
         assert_eq!((config.method.as_str(), config.message_bytes), ("GET", 64));
         assert_eq!(config.expected_statuses, [(200, 399)]);

@@ -218,6 +218,10 @@ pub struct LoadOptions {
     /// Pin worker i to the i-th of these processors
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = count::<u32>(0, CPUS_MAX - 1))]
     pub cpus: Vec<u32>,
+    /// Look for events all the time instead of sleeping: sends are on time to the microsecond, where
+    /// each worker has a processor of its own by --cpus
+    #[arg(long)]
+    pub spin: bool,
     /// A host that you may load though it is not this one, as in TARGET: at most 10 connections,
     /// 10 requests/s, 10s
     #[arg(long, value_name = "HOST", value_parser = list::host)]

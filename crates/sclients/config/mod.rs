@@ -114,6 +114,8 @@ pub struct Config {
     pub embedded: Embedded,
     /// Processors to pin workers to, worker i to the i-th (modulo); empty pins none.
     pub cpus: Vec<u32>,
+    /// Whether workers spin instead of sleeping.
+    pub spin: bool,
     /// What standard output gets.
     pub format: Format,
     /// Time between progress lines where there is no terminal.

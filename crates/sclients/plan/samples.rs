@@ -46,6 +46,7 @@ pub fn config(procs: u32, conns: u32) -> Config {
         message_bytes: 64,
         expected_statuses: vec![(200, 399)],
         embedded: embedded(),
+        spin: false,
         cpus: vec![],
         format: Format::Text,
         progress: Duration::from_secs(10),

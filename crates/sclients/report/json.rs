@@ -68,6 +68,7 @@ fn plan(summary: &Summary) -> Value {
             .then(|| config.connect_timeout.as_secs_f64()),
         "requests_per_connection": config.requests_per_connection,
         "reset_close": config.reset_close,
+        "spin": config.spin,
         "seed": config.seed,
         "peer": plan.peers[0].to_string(),
         "target_processes": plan.targets,

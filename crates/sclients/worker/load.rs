@@ -22,7 +22,7 @@ use crate::profile::{Arrivals, Profile};
 use dispatch::Instant;
 use protocols::{Client, ClientEvent, ClientMachine};
 use servicemodel::{Connection, Context, End, Model, connect, connections, with_connection};
-use stats::{Counter, Gauges, Latency, Outcome, Phase};
+use stats::{Counter, Gauges, Latency, Outcome, Phase, Strain};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tcpsocket::SocketError;
@@ -30,6 +30,9 @@ use wire::{Command, Final, LoadShare, Report, WorkerShare};
 
 /// Connection attempts begun in one turn; then what is ready is dispatched first.
 const OPENS_PER_TURN: usize = 32;
+
+/// A worker stops spinning when it waited for its processor for one part in so many of an interval.
+const SPIN_WAIT_PARTS: u64 = 50;
 
 /// What the model notes of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +74,8 @@ pub struct Load {
     pub(super) child: Child,
     pub(super) account: Account,
     strain: StrainGauge,
+    /// It spins, and nobody else wanted its processor so far.
+    spins: bool,
     pub(super) share: WorkerShare,
     machines: Machines,
     pub(super) places: Places,
@@ -112,6 +117,7 @@ impl Load {
             child: Child::default(),
             account: Account::new(Recorder::new(Duration::from_nanos(share.interval_nanos))),
             strain: StrainGauge::open(),
+            spins: share.spin,
             places: Places::new(fresh, share.connecting_max, share.seed),
             schedule: Schedule::new(Duration::from_nanos(share.warmup_nanos), duration),
             stage: Stage::Waiting,
@@ -306,7 +312,14 @@ fn cut(context: &mut Context<Load>, now: Instant) {
     let load = &mut context.world.model;
     let mut interval = load.account.recorder.cut(load.phase, gauges, now);
     interval.strain = load.strain.cut(now);
+    load.spins &= !is_shared(&interval.strain);
     child::report_interval(context, interval, now);
+}
+
+/// Whether others wanted the processor: the kernel favours who sleeps, and makes who spins wait for
+/// milliseconds (EEVDF).
+const fn is_shared(strain: &Strain) -> bool {
+    strain.wait * SPIN_WAIT_PARTS > strain.wall
 }
 
 /// The state, counted by looking at every connection: the ledger is checked against it.
@@ -401,6 +414,10 @@ impl Model for Load {
 
     fn next_turn(&self, now: Instant) -> Instant {
         if now < self.start.min(self.schedule.stop()) { self.start } else { self.next_deed(now) }
+    }
+
+    fn spins(&self) -> bool {
+        self.spins && self.stage == Stage::Loaded
     }
 
     fn connected(&mut self, connection: &mut Connection<Self>, now: Instant) {

@@ -54,6 +54,11 @@ pub trait Model: Sized + 'static {
         false
     }
 
+    /// Whether the loop looks for events all the time instead of sleeping until there is one.
+    fn spins(&self) -> bool {
+        false
+    }
+
     /// A machine and values for a connection that was accepted; a model that only connects has none.
     fn accept(&mut self) -> Option<(Self::Machine, Self::Place)> {
         None

@@ -14,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use tcpsocket::{Buffers, SocketError, SourceId, Sources, Stream, StreamTarget};
 
 /// The context of a service: targets of all kinds around one model.
@@ -182,7 +183,11 @@ fn arm<L: Model>(context: &mut Context<L>, id: DispatchId) {
 pub fn run<L: Model>(context: &mut Context<L>) -> io::Result<()> {
     L::first_dispatch(context)?;
     let mut vars = DispatchVars::new(());
-    vars.before_dispatch = Callback::new(|context, _vars| turn(context));
+    vars.before_dispatch = Callback::new(|context: &mut Context<L>, vars| {
+        let flow = turn(context);
+        vars.timeout = context.world.model.spins().then_some(Duration::ZERO);
+        flow
+    });
     iterate(context, &mut vars)
 }
 

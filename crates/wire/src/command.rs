@@ -221,6 +221,8 @@ pub struct WorkerShare {
     pub interval_nanos: u64,
     /// The processor to stay on.
     pub cpu: Option<u32>,
+    /// Looks for events all the time while it is alone on that processor.
+    pub spin: bool,
 }
 
 /// How slow connections are; none is as fast as they can, or as the kernel chooses.
