@@ -102,6 +102,67 @@ fn a_stall_of_the_target_is_blamed_on_the_target() {
     assert_told(&report, "verdict.notes", "the target stalled");
 }
 
+/// Of a schedule the same is the end of its claim: what was due did not leave.
+#[test]
+fn a_schedule_whose_worker_was_stopped_is_invalid() {
+    let mut run = followed("--procs 1 --conns 5 --rate 1k --duration 3s").spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 0");
+    send(worker, Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(600));
+    send(worker, Signal::SIGCONT);
+    let report = run.wait().expect(5).json();
+    report.assert_ledger();
+    assert_eq!(report.text("verdict.state"), "invalid");
+    assert_told(&report, "verdict.reasons", "worker 0 stood still for ");
+    assert_told(&report, "verdict.reasons", " late or more ");
+    assert_eq!(report.count("requests.completed"), 3000);
+}
+
+#[test]
+fn a_schedule_beside_a_busy_process_is_invalid() {
+    let cpu = first_processor();
+    let _hogs = [Hog::on(cpu), Hog::on(cpu)];
+    let words = format!("--procs 1 --conns 50 --rate 10k --cpus {cpu} --duration 3s");
+    let report = followed(&words).run().expect(5).json();
+    report.assert_ledger();
+    assert_told(&report, "verdict.reasons", "worker 0 waited ");
+}
+
+/// A stall of the target makes requests wait for connections; they were picked in time all the same.
+#[test]
+fn a_schedule_is_kept_while_the_target_stalls() {
+    let mut run = followed("--procs 1 --conns 5 --rate 500 --duration 4s").spawn();
+    run.await_measurement();
+    let target = run.child("sclients: target 0");
+    send(target, Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(1500));
+    send(target, Signal::SIGCONT);
+    let done = run.wait();
+    let code = done.code();
+    let report = done.expect(code).json();
+    report.assert_ledger();
+    assert_told(&report, "verdict.notes", "the target stalled");
+    assert_eq!(report.count("requests.completed"), 2000);
+    let (blocked, lag) =
+        (report.number("latency_us.blocked.p99"), report.number("latency_us.sched_lag.p99"));
+    assert!(blocked > 1_000_000.0 && lag < 200_000.0, "blocked {blocked}, lag {lag}");
+}
+
+/// Attempts that this host refused were not offered.
+#[test]
+fn a_schedule_that_this_host_cannot_open_is_invalid() {
+    let server = Server::start("--delay 20s");
+    let words = "--format json --attempt-rate 500 --attempt-timeout 200ms --duration 2s --drain 0s";
+    let line = format!("ulimit -n 300; exec {} {words} {}", driver::BINARY, server.url());
+    let report = driver::shell(&line).run().expect(5).json();
+    report.assert_ledger();
+    let refused = report.at("attempts.failed")["local.fd_limit"].as_u64().unwrap();
+    assert!(refused > 100, "{refused}");
+    assert_told(&report, "verdict.reasons", "planned starts took place");
+    assert_told(&report, "verdict.reasons", "local.fd_limit");
+}
+
 #[test]
 fn a_hold_claims_no_times() {
     let server = Server::start("");

@@ -24,7 +24,7 @@ use crate::host::HostStrain;
 use crate::number::duration;
 use crate::summary::Summary;
 use crate::verdict::State;
-use stats::{Counter, Latency, Signal, Strains};
+use stats::{Counter, Counters, Fault, Latency, Outcome, Signal, Strains};
 
 /// What a run says beyond its counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Evidence {
     pub response_p50: Option<u64>,
     /// The turn of a worker's loop that 0.1 % exceed.
     pub loop_p999: Option<u64>,
+    /// Workers spin: they use all of a processor on purpose.
+    pub spins: bool,
     /// How each worker fared, with its slot.
     pub workers: Vec<(u32, Strains)>,
     /// How the host fared.
@@ -74,22 +76,27 @@ impl Evidence {
     pub fn of(summary: &Summary) -> Self {
         let config = &summary.plan.config;
         let counters = summary.counters();
-        let (started, response) = match config.load {
+        let (starts, response) = match config.load {
             Load::Overload { .. } => {
+                let attempted = counters.of(Counter::ConnectionsAttempted);
                 let time = config.connect_timeout.as_nanos() as u64;
-                (Counter::ConnectionsAttempted, Some(time))
+                (attempted - refused_by_this_host(&counters), Some(time))
             }
-            _ => (Counter::RequestsDue, summary.fold.histogram(Latency::FromSend).quantile(0.5)),
+            _ => (
+                counters.of(Counter::RequestsDue),
+                summary.fold.histogram(Latency::FromSend).quantile(0.5),
+            ),
         };
         let quantile = |latency, q| summary.fold.histogram(latency).quantile(q);
         let part = |child| Some(summary.part(child)?.strains);
         Self {
             claim: Claim::of(&config.load),
             planned_starts: summary.planned_ticks(),
-            starts: counters.of(started),
+            starts,
             send_lag_p99: quantile(summary.send_lag(), 0.99),
             response_p50: response,
             loop_p999: quantile(Latency::LoopLag, 0.999),
+            spins: config.spin,
             workers: summary
                 .workers()
                 .filter_map(|child| Some((child.slot, part(child)?)))
@@ -97,6 +104,13 @@ impl Evidence {
             host: summary.host.clone(),
         }
     }
+}
+
+/// Attempts that never became a packet.
+fn refused_by_this_host(counters: &Counters) -> u64 {
+    let ours = |(outcome, _): &(&Outcome, &u64)| outcome.fault() == Fault::Tester;
+    let failed = Outcome::ALL.iter().zip(&counters.connections_failed);
+    failed.filter(ours).map(|(_, count)| count).sum()
 }
 
 /// What the audit found.
@@ -247,6 +261,9 @@ fn run_queue(evidence: &Evidence) -> Option<(Breach, String)> {
 }
 
 fn processor(evidence: &Evidence) -> Option<(Breach, String)> {
+    if evidence.spins {
+        return None;
+    }
     worst(evidence, Signal::Cpu, CPU_SHARE, |value, limit, second| {
         let (value, limit) = (percent(value), percent(limit));
         format!(
@@ -358,6 +375,7 @@ mod tests {
             send_lag_p99: Some(100_000),
             response_p50: Some(30_000),
             loop_p999: Some(60_000),
+            spins: false,
             workers: vec![(0, strains(|_| {})), (3, strains(|_| {}))],
             host: HostStrain::default(),
         }
