@@ -181,9 +181,12 @@ fn the_keys_of_the_json_contract_are_there() {
 fn percentiles_rise_and_from_due_is_never_below_from_send() {
     let report = report("--conns 50 --duration 1s");
     for latency in ["from_due", "from_send", "connect"] {
-        let at = |figure| report.number(&format!("latency_us.{latency}.{figure}"));
-        let figures = ["p50", "p90", "p99", "p999", "p9999", "max"].map(at);
-        assert!(figures.is_sorted() && figures[0] > 0.0, "{latency} {figures:?}");
+        let at = |figure: &&str| report.at(&format!("latency_us.{latency}.{figure}")).as_f64();
+        let figures = ["p50", "p90", "p99", "p999", "p9999", "max"];
+        // What too few samples cannot tell is null.
+        let figures: Vec<f64> = figures.iter().filter_map(at).collect();
+        assert!(figures.len() > 2 && figures.is_sorted(), "{latency} {figures:?}");
+        assert!(figures[0] > 0.0, "{latency} {figures:?}");
     }
     let mean = |latency| report.number(&format!("latency_us.{latency}.mean"));
     assert!(mean("from_due") >= mean("from_send"));
@@ -447,9 +450,18 @@ fn options_come_from_a_file_and_the_command_line_wins() {
 fn every_file_in_configs_runs() {
     for entry in fs::read_dir(driver::root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
-        let shrunk = "--procs 2 --conns 10 --duration 200ms --format json --config";
-        let report = sclients(shrunk).arg(&path).run().expect(0).json();
-        assert_eq!(report.count("connections.peak_live"), 20, "{}", path.display());
+        let attempts = fs::read_to_string(&path).unwrap().contains("attempt-rate");
+        let conns = if attempts { "" } else { "--conns 10" };
+        let shrunk = format!("--procs 2 {conns} --duration 200ms --format json --config");
+        let done = sclients(&shrunk).arg(&path).run();
+        // A schedule that other tests made late is invalid, and its counts are true.
+        let code = if done.code() == 5 { 5 } else { 0 };
+        let report = done.expect(code).json();
+        report.assert_ledger();
+        match attempts {
+            true => assert_eq!(report.count("attempts.offered"), 4_000),
+            false => assert_eq!(report.count("connections.peak_live"), 20, "{}", path.display()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod child;
 pub mod config;
 pub mod consent;
+pub mod curve;
 pub mod doctor;
 pub mod exit;
 pub mod fold;

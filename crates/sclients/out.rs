@@ -52,6 +52,27 @@ impl OutFile {
         }
     }
 
+    /// Makes the folder at `path`, which `option` named, where there is none.
+    ///
+    /// # Errors
+    /// It cannot be made, or is something else.
+    pub fn folder(option: &'static str, path: &Path) -> Result<(), OutError> {
+        let refused = |error| OutError::Refused { option, path: path.display().to_string(), error };
+        std::fs::create_dir_all(path).map_err(refused)
+    }
+
+    /// Puts `text` in the place of what the file holds, whole: whoever reads it meanwhile, or after a
+    /// crash, finds the one or the other.
+    ///
+    /// # Errors
+    /// What the system says, with the path.
+    pub fn replace(&self, text: &str) -> io::Result<()> {
+        let mut next = self.path.clone().into_os_string();
+        next.push(".next");
+        let written = std::fs::write(&next, text).and_then(|()| std::fs::rename(&next, &self.path));
+        written.map_err(|error| io::Error::other(format!("{}: {error}", self.path.display())))
+    }
+
     /// Writes all of it.
     ///
     /// # Errors
@@ -85,6 +106,11 @@ mod tests {
         let other = folder.path().join("b.hlog");
         OutFile::create("--hlog", &other).unwrap().discard();
         assert!(!other.exists());
+        let file = OutFile::create("--out", &other).unwrap();
+        file.replace("one").unwrap();
+        file.replace("two").unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         let nowhere = OutFile::create("--hlog", &folder.path().join("no/c")).unwrap_err();
         assert!(matches!(nowhere, OutError::Refused { .. }), "{nowhere}");
     }

@@ -6,10 +6,12 @@ use crate::config::{
     self, ChildArguments, ChildRole, Config, ConfigError, Format, Invocation, ServeConfig,
 };
 use crate::consent;
+use crate::curve::{self, Series};
 use crate::doctor;
 use crate::exit::ExitCode;
 use crate::out::OutFile;
 use crate::plan::{self, Finding, Level, Plan};
+use crate::profile::Profile;
 use crate::supervisor;
 use crate::{target, worker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -77,9 +79,31 @@ fn run(config: Config) -> ExitCode {
     if http && let Err(error) = worker::request(&crate::shares::of_worker(&plan, 0)) {
         return complain(&error, ExitCode::Usage);
     }
+    if let Some(series) = plan.config.curve {
+        return curve(series, &plan);
+    }
     let log = plan.config.hlog.as_deref().map(|path| OutFile::create("--hlog", path)).transpose();
     match log {
         Ok(log) => ended(supervisor::run(plan, log)),
+        Err(error) => complain(&error, ExitCode::Usage),
+    }
+}
+
+/// The steps of a series, planned before the first of them: `plan` is that of its highest rate.
+fn curve(series: Series, plan: &Plan) -> ExitCode {
+    let peer = plan.config.target.as_ref().map(|_| plan.peers[0]);
+    let step = |(index, rate)| {
+        let mut config = plan.config.clone();
+        config
+            .load
+            .set_rate(Profile::constant(rate).expect("between two rates within their bounds"));
+        // Addresses of its own, so that no step meets what the one before left in TIME_WAIT.
+        config.seed = config.seed.wrapping_add(index as u64);
+        (rate, plan::planned(config, peer, plan.authorization.clone()))
+    };
+    let steps = series.rates().enumerate().map(step).collect();
+    match curve::Files::create(&plan.config.out) {
+        Ok(files) => ended(curve::run(steps, &files)),
         Err(error) => complain(&error, ExitCode::Usage),
     }
 }

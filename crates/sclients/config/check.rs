@@ -12,7 +12,7 @@ use super::{
     Config, Embedded, Load, OnBusy, Protocol, ServeConfig, SlowClients, Stall, authorization,
     regular,
 };
-use crate::profile::Profile;
+use crate::profile::{Profile, Rate};
 use stats::SECTIONS;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -64,6 +64,7 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
 fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, ConfigError> {
     let RunOptions { target, config: _, load, connect, request, embedded, output } = options;
     let body = body(&request.data)?;
+    let seed = load.seed.unwrap_or_else(drawn_seed);
     let model = model(&load)?;
     let connect_timeout = connect_timeout(&load, &connect, &model);
     let duration = length(&load, &model);
@@ -87,6 +88,8 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         drain: load.drain.unwrap_or(request.timeout),
         grace: load.grace,
         interval: output.interval.unwrap_or_else(|| interval(duration)),
+        curve: load.curve,
+        out: output.out.unwrap_or_else(|| format!("sclients-curve-{seed}").into()),
         hlog: output.hlog,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
@@ -97,7 +100,7 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         },
         heartbeat: load.heartbeat,
         reopen: !connect.no_reopen,
-        seed: load.seed.unwrap_or_else(drawn_seed),
+        seed,
         sources: sources(connect.source)?,
         target,
         resolve: connect.resolve,
@@ -108,10 +111,7 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         body,
         message_bytes: usize::try_from(request.message_bytes.unwrap_or(SMALL_BYTES))
             .unwrap_or(usize::MAX),
-        expected_statuses: match request.expect_status {
-            none if none.is_empty() => vec![STATUSES],
-            given => given,
-        },
+        expected_statuses: expected_statuses(request.expect_status),
         embedded: embedded_target(&embedded, protocol)?,
         spin: load.spin,
         load: model,
@@ -216,10 +216,10 @@ fn check_embedded(options: &RunOptions, protocol: Protocol) -> Result<(), Config
 
 /// The model that is meant: the one that is named, or that an option belongs to.
 fn named(load: &LoadOptions) -> Model {
-    let implied = match (&load.rate, &load.attempt_rate) {
-        (_, Some(_)) => Model::Overload,
-        (Some(_), None) => Model::Open,
-        (None, None) => Model::Closed,
+    let implied = match (&load.rate, &load.attempt_rate, &load.curve) {
+        (_, Some(_), _) | (_, _, Some(_)) => Model::Overload,
+        (Some(_), None, None) => Model::Open,
+        (None, None, None) => Model::Closed,
     };
     load.load.unwrap_or(implied)
 }
@@ -231,7 +231,7 @@ const ANSWERED: (&[Model], &str) = (&[Closed, Open, Overload], "--load closed, o
 const KEPT: (&[Model], &str) = (&[Closed, Open, Hold], "--load closed, open or hold");
 
 /// What the options of the load belong to; with another model they would do nothing.
-fn of_load(load: &LoadOptions) -> [Belongs; 12] {
+fn of_load(load: &LoadOptions) -> [Belongs; 13] {
     let (hold, open, overload) = ("--load hold", "--load open", "--load overload");
     let churns = load.requests_per_connection.is_some();
     [
@@ -240,6 +240,7 @@ fn of_load(load: &LoadOptions) -> [Belongs; 12] {
         ("--on-busy", load.on_busy.is_some(), &[Open], open),
         ("--max-conns", load.max_conns.is_some(), &[Open], open),
         ("--attempt-rate", load.attempt_rate.is_some(), &[Overload], overload),
+        ("--curve", load.curve.is_some(), &[Overload], overload),
         ("--attempt-timeout", load.attempt_timeout.is_some(), &[Overload], overload),
         ("--arrivals", load.arrivals.is_some(), &[Open, Overload], "--load open or overload"),
         ("--think", !load.think.is_zero(), &[Closed], "--load closed"),
@@ -280,7 +281,15 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
     {
         return Err(ConfigError::Needs { option, needs });
     }
-    let rateless = load.rate.is_none() && load.attempt_rate.is_none();
+    if load.curve.is_some() {
+        let one = [("--attempt-rate", load.attempt_rate.is_some())];
+        let length =
+            [("--duration", load.duration.is_some()), ("--hlog", options.output.hlog.is_some())];
+        if let Some(option) = first(&one).or_else(|| first(&length)) {
+            return Err(ConfigError::Conflict { option, with: "--curve" });
+        }
+    }
+    let rateless = load.rate.is_none() && load.attempt_rate.is_none() && load.curve.is_none();
     let closes = model == Overload || load.requests_per_connection.is_some();
     let grows = load.on_busy == Some(Busy::Grow);
     let table = [
@@ -292,6 +301,8 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
             "--requests-per-connection or --load overload",
         ),
         ("--max-conns", load.max_conns.is_some() && !grows, "--on-busy grow"),
+        ("--step", load.step.is_some() && load.curve.is_none(), "--curve"),
+        ("--out", options.output.out.is_some() && load.curve.is_none(), "--curve"),
     ];
     let owned: HashSet<&u32> = load.cpus.iter().collect();
     let shared = load.spin && owned.len() < load.procs as usize;
@@ -318,9 +329,14 @@ fn model(load: &LoadOptions) -> Result<Load, ConfigError> {
                 Busy::Grow => OnBusy::Grow(grown(load)?),
             },
         },
-        Model::Overload => {
-            Load::Overload { rate: rate(&load.attempt_rate, "--attempt-rate")?, arrivals }
-        }
+        Model::Overload => match load.curve {
+            Some(series) => {
+                let most = Rate::per_second(series.from.max(series.to));
+                let most = Some(Profile::constant(most).expect("a rate within its bounds"));
+                Load::Overload { rate: rate(&most, "--curve")?, arrivals }
+            }
+            None => Load::Overload { rate: rate(&load.attempt_rate, "--attempt-rate")?, arrivals },
+        },
     })
 }
 
@@ -364,6 +380,9 @@ fn interval(duration: Option<Duration>) -> Duration {
 
 /// The length of measurement: given, or what the schedule is long, or ten seconds.
 fn length(load: &LoadOptions, model: &Load) -> Option<Duration> {
+    if load.curve.is_some() {
+        return Some(load.step.unwrap_or(DURATION));
+    }
     let schedule = model.schedule().map(|(rate, _)| rate.length()).filter(|len| !len.is_zero());
     let unasked = || schedule.map_or(DURATION, |len| len.saturating_sub(load.warmup).max(MOMENT));
     load.duration.or_else(|| load.requests.is_none().then(unasked))
@@ -442,6 +461,10 @@ fn stalls(
         }
         _ => Ok(stalls),
     }
+}
+
+fn expected_statuses(given: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
+    if given.is_empty() { vec![STATUSES] } else { given }
 }
 
 fn sources(given: Vec<Source>) -> Result<Vec<IpAddr>, ConfigError> {

@@ -7,6 +7,7 @@ use super::hostile::{self, Asked};
 use super::list::{self, CPUS_MAX, Source};
 use super::quantity::{self, QuantityError, count, duration, pause, size, span};
 use super::{Color, Format, Protocol, Resolve, Service, Stall, Target, rate, target};
+use crate::curve::Series;
 use crate::profile::{Arrivals, Profile};
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -174,6 +175,12 @@ pub struct LoadOptions {
     /// Overload: an attempt that is not accepted by then is abandoned [default: 500ms]
     #[arg(long, value_name = "T", value_parser = span)]
     pub attempt_timeout: Option<Duration>,
+    /// Overload: a series of so many rates from one to the other, each a run of its own
+    #[arg(long, value_name = "FROM..TO/STEPS", value_parser = rate::series)]
+    pub curve: Option<Series>,
+    /// Length of a step of --curve [default: 10s]
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub step: Option<Duration>,
     /// Open, overload: how the schedule is spread [default: constant]
     #[arg(long, value_name = "HOW")]
     pub arrivals: Option<Arrivals>,
@@ -380,6 +387,9 @@ pub struct OutputOptions {
     /// Time between reports of a worker [default: 1s, or a twentieth of a shorter --duration]
     #[arg(long, value_name = "T", value_parser = interval())]
     pub interval: Option<Duration>,
+    /// Where --curve leaves its table, JSON and picture [default: sclients-curve-SEED]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
     /// Write the latencies of each interval to an HdrHistogram log, which must not be there yet
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,

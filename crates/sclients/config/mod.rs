@@ -26,6 +26,7 @@ pub use invocation::{Invocation, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 
+use crate::curve::Series;
 use crate::number::grouped;
 use crate::profile::{Arrivals, Profile};
 use clap::ValueEnum;
@@ -76,6 +77,10 @@ pub struct Config {
     pub grace: Duration,
     /// Time between reports of a worker.
     pub interval: Duration,
+    /// A series of runs, at these rates.
+    pub curve: Option<Series>,
+    /// Where a series leaves what it showed.
+    pub out: PathBuf,
     /// Where the latencies of each interval go; none is nowhere.
     pub hlog: Option<PathBuf>,
     /// Connection attempts per second, in total.
@@ -195,6 +200,14 @@ impl Load {
             Self::Hold => "hold",
             Self::Open { .. } => "open",
             Self::Overload { .. } => "overload",
+        }
+    }
+
+    /// The same schedule at another rate; a model without one stays as it is.
+    pub fn set_rate(&mut self, to: Profile) {
+        match self {
+            Self::Open { rate, .. } | Self::Overload { rate, .. } => *rate = to,
+            Self::Closed | Self::Hold => {}
         }
     }
 

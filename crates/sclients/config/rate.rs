@@ -12,12 +12,46 @@
 //! any, only the last part may be a rate, and nothing else. 0 is a pause, or an end of a ramp; what sends
 //! nothing at all is refused.
 
-use super::quantity::{QuantityError, span};
+use super::quantity::{QuantityError, count, span};
 use super::quoted::{quoted, shown};
+use crate::curve::Series;
 use crate::profile::{LENGTH_MAX, Profile, RATE_MAX, Rate, SECONDS_MAX, SEGMENTS_MAX, Segment};
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
+
+/// The most steps of a series.
+const STEPS_MAX: u64 = 1_000;
+
+/// Why a text is no series of rates.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum SeriesError {
+    /// Not `FROM..TO/STEPS`.
+    #[error("{} is not a series; write 1k..50k/10", quoted(.0))]
+    NotASeries(String),
+    /// One rate many times.
+    #[error("{} goes nowhere; write two rates, as in 1k..50k/10", quoted(.0))]
+    Nowhere(String),
+    /// A rate or a number of steps that is none.
+    #[error(transparent)]
+    Quantity(#[from] QuantityError),
+}
+
+/// The series that `text` means: `FROM..TO/STEPS`, whole rates per second.
+///
+/// # Errors
+/// It is none, goes nowhere, or has fewer than 2 or more than 1,000 steps.
+pub fn series(text: &str) -> Result<Series, SeriesError> {
+    let none = || SeriesError::NotASeries(text.to_owned());
+    let (rates, steps) = text.split_once('/').ok_or_else(none)?;
+    let (from, to) = rates.split_once("..").ok_or_else(none)?;
+    let rate = count::<u64>(1, RATE_MAX);
+    let (from, to) = (rate(from)?, rate(to)?);
+    if from == to {
+        return Err(SeriesError::Nowhere(text.to_owned()));
+    }
+    Ok(Series { from, to, steps: count::<u32>(2, STEPS_MAX)(steps)? })
+}
 
 /// The most digits before the point, and after it; more could not be meant.
 const DIGITS_MAX: usize = 15;
@@ -196,6 +230,22 @@ mod tests {
 
     fn segment(from: u64, to: u64, seconds: u64) -> Segment {
         Segment { from: Rate::per_second(from), to: Rate::per_second(to), nanos: seconds * S }
+    }
+
+    #[test]
+    fn a_series_has_two_rates_and_two_steps_at_least() {
+        assert_eq!(series("1k..50k/10"), Ok(Series { from: 1_000, to: 50_000, steps: 10 }));
+        assert_eq!(series("9..1/2"), Ok(Series { from: 9, to: 1, steps: 2 }));
+        for (text, mistake) in [
+            ("1k..50k", "`1k..50k` is not a series; write 1k..50k/10"),
+            ("1k/10", "`1k/10` is not a series; write 1k..50k/10"),
+            ("5k..5k/4", "`5k..5k/4` goes nowhere; write two rates, as in 1k..50k/10"),
+            ("0..5k/4", "`0` is out of range; write a number from 1 to 100000000"),
+            ("1..5/1", "`1` is out of range; write a number from 2 to 1000"),
+            ("1..x/3", "`x` is not a number; write 10k or 10_000"),
+        ] {
+            assert_eq!(series(text).unwrap_err().to_string(), mistake, "{text}");
+        }
     }
 
     #[test]

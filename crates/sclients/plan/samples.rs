@@ -28,6 +28,8 @@ pub fn config(procs: u32, conns: u32) -> Config {
         drain: Duration::from_secs(10),
         grace: Duration::from_secs(5),
         interval: Duration::from_secs(1),
+        curve: None,
+        out: "out".into(),
         hlog: None,
         connect_rate: None,
         max_connecting: 256,

@@ -29,7 +29,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         "phases": phases(summary),
         "connections": connections(summary, &counters),
         "requests": requests(summary, &counters),
-        "throughput": throughput(summary, &counters),
+        "throughput": throughput(summary),
         "latency_us": latencies(summary),
         "statuses": statuses(&counters),
         "samples": samples(summary),
@@ -254,12 +254,13 @@ fn failed_share(counters: &Counters) -> Option<f64> {
     (due > 0).then(|| failed as f64 / due as f64)
 }
 
-fn throughput(summary: &Summary, counters: &Counters) -> Value {
+/// By the time of the answers: what was asked in measurement and answered later is not its throughput.
+fn throughput(summary: &Summary) -> Value {
     let seconds = summary.measured_seconds();
     let measured = summary.fold.phase(Phase::Measurement);
     let rate = |count: u64| if seconds > 0.0 { Some(count as f64 / seconds) } else { None };
     json!({
-        "requests_per_s": rate(counters.of(Counter::RequestsMeasured)),
+        "requests_per_s": rate(measured.of(Counter::RequestsCompleted)),
         "bytes_read_per_s": rate(measured.of(Counter::BytesRead)),
         "bytes_written_per_s": rate(measured.of(Counter::BytesWritten)),
         "seconds": seconds,

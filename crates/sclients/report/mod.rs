@@ -2,9 +2,11 @@
 //!
 //! One file per output. This room renders; every number in it is the fold's.
 
+pub mod curve;
 mod hlog;
 mod json;
 mod progress;
+mod svg;
 mod text;
 
 pub use hlog::log as hlog;

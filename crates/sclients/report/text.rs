@@ -205,7 +205,8 @@ fn requests(page: &mut Page, summary: &Summary) {
     page.gap();
     let of = |counter| grouped(counters.of(counter));
     let seconds = summary.measured_seconds();
-    let rate = counters.of(Counter::RequestsMeasured) as f64 / seconds.max(1e-9);
+    let measured = summary.fold.phase(Phase::Measurement);
+    let rate = measured.of(Counter::RequestsCompleted) as f64 / seconds.max(1e-9);
     let completed = of(Counter::RequestsCompleted);
     let measured = if seconds > 0.0 {
         format!(", {}/s over {} of measurement", grouped(rate as u64), duration(seconds * 1e9))

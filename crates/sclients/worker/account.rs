@@ -129,7 +129,6 @@ impl Account {
     pub fn completed(&mut self, exchange: &mut Exchange, at: Instant) {
         self.recorder.count(Counter::RequestsCompleted);
         if exchange.measured {
-            self.recorder.count(Counter::RequestsMeasured);
             self.record(exchange, at);
         }
         self.end(exchange, at);

@@ -34,8 +34,6 @@ named! {
         RequestsCompleted = "completed",
         /// Answers with a status that was not expected.
         RequestsUnexpected = "unexpected_status",
-        /// Requests due in measurement that were answered.
-        RequestsMeasured = "measured",
         /// Values among the latencies from due that are lower bounds: the request timed out, or was
         /// not over at the end.
         CensoredFromDue = "censored_from_due",
