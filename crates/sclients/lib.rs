@@ -21,6 +21,7 @@ pub mod plan;
 pub mod profile;
 pub mod program;
 pub mod report;
+pub mod selftest;
 pub mod shares;
 pub mod summary;
 pub mod supervisor;

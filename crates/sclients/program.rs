@@ -12,6 +12,7 @@ use crate::exit::ExitCode;
 use crate::out::OutFile;
 use crate::plan::{self, Finding, Level, Plan};
 use crate::profile::Profile;
+use crate::selftest;
 use crate::supervisor;
 use crate::{target, worker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -27,6 +28,10 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Invocation::Run(config)) => run(*config),
         Ok(Invocation::Doctor(config)) => examine(*config),
         Ok(Invocation::Serve(config)) => serve(*config),
+        Ok(Invocation::Selftest { quick, format }) => {
+            raise_file_limit();
+            ended(selftest::run(quick, format))
+        }
         Ok(Invocation::Child(arguments)) => be_child(&arguments),
         Ok(Invocation::Completions(shell)) => {
             print(&String::from_utf8_lossy(&config::completions(shell)))

@@ -47,6 +47,7 @@ Examples:
   sclients --procs 2 --conns 5 --authorized example.org http://example.org/
   sclients serve --listen 127.0.0.1:8080 --service 2ms,exp
   sclients doctor --procs 32 --conns 10000               would that fit this host?
+  sclients selftest                                      does this host measure right?
 
 Numbers take 10k and 10_000, durations 250ms and 1m30s, sizes 64 and 1MiB.
 A target that is not on this host must be named again with --authorized, or have an entry in the
@@ -85,6 +86,15 @@ pub enum Command {
     /// Compare the limits of this host with a run, without running it
     #[command(args_override_self = true)]
     Doctor(Box<RunOptions>),
+    /// Measure what is known, and say whether this host measures right
+    Selftest {
+        /// Shorter trials
+        #[arg(long)]
+        quick: bool,
+        /// What standard output gets
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
     /// Print a completion script
     Completions {
         /// For which shell

@@ -4,7 +4,7 @@ use super::cli::{CHILD, ChildArguments, Command, Options, RunOptions};
 use super::error::ConfigError;
 use super::file::{self, FileError};
 use super::hostile::Asked;
-use super::{Config, ServeConfig, check, mistake};
+use super::{Config, Format, ServeConfig, check, mistake};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
@@ -21,6 +21,13 @@ pub enum Invocation {
     Run(Box<Config>),
     /// Say whether it would fit this host.
     Doctor(Box<Config>),
+    /// Say whether this host measures right.
+    Selftest {
+        /// In short trials.
+        quick: bool,
+        /// What standard output gets.
+        format: Format,
+    },
     /// Run the embedded target alone.
     Serve(Box<ServeConfig>),
     /// Be a child.
@@ -51,6 +58,7 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             let matches = matches.subcommand_matches(DOCTOR).unwrap_or(&matches);
             Invocation::Doctor(configured(*run, &words, matches)?)
         }
+        Some(Command::Selftest { quick, format }) => Invocation::Selftest { quick, format },
         Some(Command::Serve(serve)) if serve.hostile == [Asked::List] => Invocation::Cases,
         Some(Command::Serve(serve)) => Invocation::Serve(Box::new(check::serve(*serve)?)),
         Some(Command::Completions { shell }) => Invocation::Completions(shell),

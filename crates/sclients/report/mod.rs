@@ -6,6 +6,7 @@ pub mod curve;
 mod hlog;
 mod json;
 mod progress;
+pub mod selftest;
 mod svg;
 mod text;
 

@@ -105,15 +105,19 @@ impl Load {
 
     /// The connection is free since `at`: it takes the request that waits longest, or rests.
     pub(super) fn serve_or_rest(&mut self, connection: &mut Connection<Self>, at: Instant) {
-        connection.place.exchange.due = at;
         let Some(open) = &self.open else { return };
         let wait = if open.resting.is_empty() { Wait::UntilFree(at) } else { Wait::Nobody };
         if !open.backlog.is_empty() {
             self.nobody_is_free(at);
         }
-        if self.serve(connection, wait, at) {
-            return;
+        if !self.serve(connection, wait, at) {
+            self.rest(connection, at);
         }
+    }
+
+    /// The connection is free from `since` on, which may be the beginning of load.
+    pub(super) fn rest(&mut self, connection: &mut Connection<Self>, since: Instant) {
+        connection.place.exchange.due = since;
         if let (Some(open), Some(id)) = (&mut self.open, connection.id()) {
             connection.place.resting = true;
             open.resting.push_back(id);

@@ -23,7 +23,7 @@ impl Load {
     pub(super) fn first(&mut self, connection: &mut Connection<Self>, index: u64, count: u64) {
         let load = self.schedule.load();
         let spread = match self.share.load {
-            LoadShare::Open { .. } => return self.serve_or_rest(connection, load),
+            LoadShare::Open { .. } => return self.rest(connection, load),
             LoadShare::Closed { stagger_nanos, .. } => Some(stagger_nanos),
             LoadShare::Hold { heartbeat_nanos, .. } => heartbeat_nanos,
             LoadShare::Overload { .. } => None,
