@@ -4,6 +4,8 @@ use crate::verdict::State;
 
 /// A time may be off by so many of its tolerances before the host is of no use.
 const FAR: f64 = 5.0;
+/// A tail by so many: a neighbour takes slices of some milliseconds from a program that is healthy.
+const FAR_TAIL: f64 = 20.0;
 
 /// How near to the truth a measurement has to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +18,8 @@ pub enum Check {
     Within(f64),
     /// Over by no more than this; what is under cannot be.
     Over(f64),
-    /// As [`Check::Over`], of what other programs of the host do to the slowest few: a doubt at worst.
+    /// As [`Check::Over`], of the slowest few, which show the other programs of the host: far off
+    /// is farther.
     Tail(f64),
 }
 
@@ -82,12 +85,8 @@ impl Row {
             Check::Exact if off == 0.0 => State::Valid,
             Check::Exact => State::Invalid,
             Check::Over(_) | Check::Tail(_) if off < 0.0 => State::Invalid,
-            Check::Within(tolerance) | Check::Over(tolerance) if off.abs() > FAR * tolerance => {
-                State::Invalid
-            }
-            Check::Within(tolerance) | Check::Over(tolerance) | Check::Tail(tolerance) => {
-                if off.abs() <= tolerance { State::Valid } else { State::Suspect }
-            }
+            Check::Within(tolerance) | Check::Over(tolerance) => graded(off, tolerance, FAR),
+            Check::Tail(tolerance) => graded(off, tolerance, FAR_TAIL),
         }
     }
 
@@ -108,6 +107,14 @@ impl Row {
             }
         };
         repeats.swap_remove(middle)
+    }
+}
+
+fn graded(off: f64, tolerance: f64, far: f64) -> State {
+    match off.abs() {
+        off if off <= tolerance => State::Valid,
+        off if off <= far * tolerance => State::Suspect,
+        _ => State::Invalid,
     }
 }
 
@@ -135,7 +142,7 @@ mod tests {
             ),
             (
                 Check::Tail(0.5),
-                [Invalid, Invalid, Valid, Valid, Suspect, Suspect, Suspect, Suspect],
+                [Invalid, Invalid, Valid, Valid, Suspect, Suspect, Suspect, Invalid],
             ),
         ] {
             assert_eq!(of(check), states, "{check:?}");

@@ -36,7 +36,8 @@ mod tests {
     use super::*;
 
     /// Run, stop; then p50, p90, p95, p99, p99.9, p100 and the mean. The first two were simulated
-    /// request by request at 1,000/s, which puts half a request into the mean.
+    /// request by request at 1,000/s (`tests/oracles/co_stall.json`), which puts half a request into
+    /// the mean.
     const GATES: [(f64, f64, [f64; 6], f64); 3] = [
         (20.0, 2.0, [0.0, 0.0, 1.0, 1.8, 1.98, 2.0], 0.10005),
         (5.0, 1.0, [0.0, 0.5, 0.75, 0.95, 0.995, 1.0], 0.1001),
