@@ -1,7 +1,7 @@
 //! `sclients selftest`: whether this host measures right, against an embedded target whose delays and
 //! stops are known, and below what difference it cannot tell.
 //!
-//! Each [`Trial`] is a run of the program itself, written as a user would; each [`Row`] compares what it
+//! Each trial is a run of the program itself, written as a user would; each [`Row`] compares what it
 //! measured with what is known. Counts have to be exact; times have tolerances. Start at [`run`].
 
 mod floor;
