@@ -447,6 +447,48 @@ fn options_come_from_a_file_and_the_command_line_wins() {
 }
 
 #[test]
+fn quantiles_say_how_sure_they_are() {
+    let report = report("--conns 20 --duration 2s");
+    for latency in ["from_due", "from_send"] {
+        let of = |key: &str| report.at(&format!("latency_us.{latency}.{key}"));
+        let quantiles = ["p50", "p90", "p99", "p999", "p9999"];
+        for quantile in quantiles {
+            let value = report.number(&format!("latency_us.{latency}.{quantile}"));
+            match &of("ci")[quantile] {
+                Value::Array(ends) => {
+                    let (low, high) = (ends[0].as_f64().unwrap(), ends[1].as_f64().unwrap());
+                    assert!(low <= value && value <= high * 1.001, "{low} {value} {high}");
+                }
+                told => assert_eq!(told, "insufficient"),
+            }
+        }
+    }
+    let few = sclients("--conns 3 --requests 3 --format json").run().expect(0).json();
+    assert_eq!(few.at("latency_us.from_due.p50"), &Value::Null);
+    assert_eq!(few.at("latency_us.from_due.ci.p50"), "insufficient");
+    assert!(few.number("latency_us.from_due.max") > 0.0);
+}
+
+#[test]
+fn an_interval_log_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.hlog");
+    let words = "--conns 5 --duration 1s --hlog";
+    sclients(words).arg(&path).run().expect(0);
+    let log = fs::read_to_string(&path).unwrap();
+    assert!(log.starts_with("#[Histogram log format version 1.3]\n"), "{log}");
+    for tag in ["Tag=from_due,", "Tag=from_send,"] {
+        let lines = log.lines().filter(|line| line.starts_with(tag)).count();
+        assert!((15..=25).contains(&lines), "{lines} of {tag}");
+    }
+    let again = sclients(words).arg(&path).run().expect(2);
+    assert!(again.stderr[0].contains("there is such a file"), "{:?}", again.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), log);
+    let nowhere = sclients(words).arg(folder.path().join("no/run.hlog")).run().expect(2);
+    assert_eq!(nowhere.stderr.len(), 1, "{:?}", nowhere.stderr);
+}
+
+#[test]
 fn every_file_in_configs_runs() {
     for entry in fs::read_dir(driver::root().join("configs")).unwrap() {
         let path = entry.unwrap().path();

@@ -194,7 +194,7 @@ pub enum NoConsent {
     },
     /// Too long.
     #[error(
-        "{} of load is over the ceiling of {} for `{host}` ({address}), which only --authorized names; lower --duration or --warmup",
+        "{} of load is over the ceiling of {} for `{host}` ({address}), which only --authorized names; lower {lower} or --warmup",
         format_duration(*.duration), format_duration(DURATION_MAX)
     )]
     Duration {
@@ -202,8 +202,10 @@ pub enum NoConsent {
         host: String,
         /// Where it is.
         address: IpAddr,
-        /// Warm-up and measurement.
+        /// Warm-up and measurement, of all steps of a series.
         duration: Duration,
+        /// What makes it so long.
+        lower: &'static str,
     },
     /// Too many requests, and no duration that would end them.
     #[error(
@@ -320,7 +322,10 @@ fn check_ceilings(
         return Err(NoConsent::Heartbeat { host, address, connections, heartbeat, ceiling, giver });
     }
     let (option, unit, ceiling) = match config.load {
-        Load::Overload { .. } => ("--attempt-rate", "attempts", authorization.attempts_per_s()),
+        Load::Overload { .. } => {
+            let option = if config.curve.is_some() { "--curve" } else { "--attempt-rate" };
+            (option, "attempts", authorization.attempts_per_s())
+        }
         _ => ("--rate", "requests", ceiling),
     };
     let schedule = config.load.schedule().map(|(rate, _)| rate);
@@ -344,9 +349,14 @@ fn check_mild(config: &Config, host: String, address: IpAddr) -> Result<(), NoCo
     if let Some(asked) = config.slow.asked() {
         return Err(NoConsent::SlowClients { host, address, asked });
     }
-    let duration = config.warmup.saturating_add(config.duration.unwrap_or_default());
+    let run = config.warmup.saturating_add(config.duration.unwrap_or_default());
+    // The steps of a series load the host one after the other.
+    let (runs, lower) = config
+        .curve
+        .map_or((1, "--duration"), |series| (series.steps, "--step, the steps of --curve"));
+    let duration = run.saturating_mul(runs);
     if duration > DURATION_MAX {
-        return Err(NoConsent::Duration { host, address, duration });
+        return Err(NoConsent::Duration { host, address, duration, lower });
     }
     let requests = config.requests.unwrap_or(u64::MAX);
     if config.duration.is_none() && requests > REQUESTS_MAX {
@@ -462,6 +472,12 @@ mod tests {
             ),
             ("--conns 1 --duration 11s", "11s of load is over the ceiling of 10s for `a`"),
             ("--conns 1 --warmup 1s", "11s of load is over the ceiling of 10s"),
+            ("--curve 1..4/3 --step 4s", "12s of load is over the ceiling of 10s"),
+            (
+                "--curve 1..4/3 --step 3s --warmup 1s",
+                "12s of load is over the ceiling of 10s for `a` (192.0.2.1), which only --authorized names; lower --step, the steps of --curve or --warmup",
+            ),
+            ("--curve 11..1/2 --step 1s", "--curve 11 is over the ceiling of 10 attempts/s"),
             ("--conns 1 --requests 101", "101 requests without --duration are over the ceiling"),
         ] {
             let mistake = said(&format!("{words} --authorized a http://a/"), &["192.0.2.1"]);

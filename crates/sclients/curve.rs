@@ -4,7 +4,6 @@
 //! load goes on: goodput against offered attempts is the picture of it. Start at [`run`]; [`Point::of`]
 //! is what a step becomes.
 
-use crate::config::Format;
 use crate::exit::ExitCode;
 use crate::out::{OutError, OutFile};
 use crate::plan::Plan;
@@ -15,7 +14,7 @@ use crate::supervisor::{self, SupervisorError};
 use crate::verdict::{self, State, Verdict};
 use dispatch::Signal;
 use stats::{Counter, Latency, Outcome, Phase};
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 /// A series that was asked for.
@@ -43,6 +42,10 @@ impl Series {
 /// What one step showed.
 #[derive(Clone, Debug)]
 pub struct Point {
+    /// How long was measured.
+    pub seconds: f64,
+    /// Whether a signal ended the step before its time.
+    pub interrupted: bool,
     /// Attempts per second that were planned.
     pub planned_per_s: f64,
     /// Attempts per second that were begun.
@@ -70,9 +73,10 @@ impl Point {
     /// What the run that was planned at `planned` attempts per second showed.
     pub fn of(summary: &Summary, planned: Rate) -> Self {
         let counters = summary.counters();
-        let seconds = summary.measured_seconds().max(1e-9);
-        let per_s = |count: u64| count as f64 / seconds;
-        // What was answered in that time, not what was asked in it and answered at leisure.
+        let seconds = summary.measured_seconds();
+        let per_s = |count: u64| count as f64 / seconds.max(1e-9);
+        // Offered is what was due in that time and begun: the first attempt is begun at its first instant,
+        // the last may be late. Accepted and answered is what was so in it, not at leisure afterwards.
         let measured = summary.fold.phase(Phase::Measurement);
         let unexpected = measured.of(Counter::RequestsUnexpected);
         let good = measured.of(Counter::RequestsCompleted).saturating_sub(unexpected);
@@ -84,9 +88,11 @@ impl Point {
         };
         let verdict = Verdict::of(summary);
         Self {
+            seconds,
+            interrupted: summary.signal.is_some(),
             planned_per_s: planned.as_f64(),
-            offered_per_s: per_s(counters.of(Counter::ConnectionsAttempted)),
-            connected_per_s: per_s(counters.of(Counter::ConnectionsEstablished)),
+            offered_per_s: per_s(summary.fold.histogram(Latency::AttemptLag).count()),
+            connected_per_s: per_s(measured.of(Counter::ConnectionsEstablished)),
             goodput_per_s: per_s(good),
             abandoned,
             failed,
@@ -99,71 +105,80 @@ impl Point {
     }
 }
 
-/// The files of a series.
+/// The files of a series: table, JSON and picture.
 #[derive(Debug)]
-pub struct Files {
-    text: OutFile,
-    json: OutFile,
-    picture: OutFile,
-}
+pub struct Files([OutFile; 3]);
 
 impl Files {
-    /// Makes them in `folder`, and the folder where there is none.
+    /// Makes them in `folder`, and the folder where there is none; all of them, or none.
     ///
     /// # Errors
     /// One of them is there already, or cannot be made.
     pub fn create(folder: &Path) -> Result<Self, OutError> {
         OutFile::folder("--out", folder)?;
         let file = |name| OutFile::create("--out", &folder.join(name));
-        Ok(Self {
-            text: file("curve.txt")?,
-            json: file("curve.json")?,
-            picture: file("curve.svg")?,
-        })
+        let text = file("curve.txt")?;
+        let json = match file("curve.json") {
+            Ok(json) => json,
+            Err(error) => {
+                text.discard();
+                return Err(error);
+            }
+        };
+        match file("curve.svg") {
+            Ok(picture) => Ok(Self([text, json, picture])),
+            Err(error) => {
+                [text, json].into_iter().for_each(OutFile::discard);
+                Err(error)
+            }
+        }
     }
 
-    fn save(&self, plan: &Plan, points: &[Point]) -> std::io::Result<()> {
-        self.text.replace(&report::text(plan, points))?;
-        self.json.replace(&report::json(plan, points))?;
-        self.picture.replace(&report::picture(points))
+    /// Puts `points` in the place of what they hold.
+    ///
+    /// # Errors
+    /// What the system says, with the path.
+    pub fn save(&self, plan: &Plan, points: &[Point]) -> io::Result<()> {
+        let Self([text, json, picture]) = self;
+        text.replace(&report::text(plan, points))?;
+        json.replace(&report::json(plan, points))?;
+        picture.replace(&report::picture(points))
+    }
+
+    /// Takes them away again: there is nothing to save.
+    pub fn discard(self) {
+        self.0.into_iter().for_each(OutFile::discard);
     }
 }
 
-/// Conducts `steps`, one after the other; what each showed is saved before the next begins, and all of
-/// it is printed at the end. A signal ends the series with its step.
+/// Conducts `steps`, one after the other, and after each hands all `points` so far to `kept` before the
+/// next begins. A signal ends the series with its step, and so does a stop for failures: what a target
+/// was spared at one rate it is spared at the next. The signal is returned.
 ///
 /// # Errors
-/// A step could not begin, or a file not be written.
-pub fn run(steps: Vec<(Rate, Plan)>, files: &Files) -> Result<ExitCode, SupervisorError> {
-    let whole = steps.first().expect("a series has steps").1.clone();
-    let count = steps.len();
-    let mut points = Vec::new();
-    let mut signal = None;
+/// A step could not begin, or `kept` failed; what was measured until then is in `points`.
+pub fn run(
+    steps: Vec<(Rate, Plan)>,
+    points: &mut Vec<Point>,
+    kept: impl Fn(&[Point]) -> io::Result<()>,
+) -> Result<Option<Signal>, SupervisorError> {
     for (rate, plan) in steps {
         let summary = supervisor::trial(plan)?;
-        let point = Point::of(&summary, rate);
-        let line = report::line(points.len() + 1, count, &point);
-        let _ = writeln!(std::io::stderr(), "{line}");
-        points.push(point);
-        let system = |error| SupervisorError::System { what: "--out", error };
-        files.save(&whole, &points).map_err(system)?;
-        signal = summary.signal;
-        if signal.is_some() {
-            break;
+        if summary.signal.is_some() && summary.measured_seconds() == 0.0 {
+            return Ok(summary.signal);
+        }
+        points.push(Point::of(&summary, rate));
+        let failed = |error| SupervisorError::System { what: "--out", error };
+        kept(points).map_err(failed)?;
+        if summary.signal.is_some() || summary.stopped.is_some() {
+            return Ok(summary.signal);
         }
     }
-    let told = match whole.config.format {
-        Format::Text => report::text(&whole, &points),
-        Format::Json => report::json(&whole, &points),
-    };
-    match supervisor::write_result(&told) {
-        Err(_) => Ok(ExitCode::Internal),
-        Ok(()) => Ok(exit_code(&points, signal)),
-    }
+    Ok(None)
 }
 
 /// The code of the whole: a signal's, the worst verdict's, or 4 where no step was answered as expected.
-fn exit_code(points: &[Point], signal: Option<Signal>) -> ExitCode {
+pub fn exit_code(points: &[Point], signal: Option<Signal>) -> ExitCode {
     match signal {
         Some(Signal::SIGINT) => return ExitCode::Interrupted,
         Some(_) => return ExitCode::Terminated,
@@ -178,9 +193,71 @@ fn exit_code(points: &[Point], signal: Option<Signal>) -> ExitCode {
     }
 }
 
+/// Points for tests.
+#[cfg(test)]
+pub mod samples {
+    use super::*;
+
+    /// A step of ten seconds that offered `per_s` and was answered `goodput_per_s`.
+    pub fn point(per_s: f64, goodput_per_s: f64) -> Point {
+        let verdict = Verdict { state: State::Valid, reasons: Vec::new(), notes: Vec::new() };
+        let answered = goodput_per_s > 0.0;
+        Point {
+            seconds: 10.0,
+            interrupted: false,
+            planned_per_s: per_s,
+            offered_per_s: per_s,
+            connected_per_s: goodput_per_s,
+            goodput_per_s,
+            abandoned: 0,
+            failed: [0; Outcome::COUNT],
+            connect_us: [Some(100.0), Some(200.0)],
+            response_us: [Some(1_500.0), Some(500_000.0)],
+            lower_bound_from: None,
+            verdict,
+            code: if answered { ExitCode::Success } else { ExitCode::NotAsExpected },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::samples::point;
     use super::*;
+
+    #[test]
+    fn the_code_is_the_worst_of_the_steps_but_one_answer_is_enough() {
+        let invalid = || {
+            let mut point = point(3e3, 1e3);
+            point.verdict.state = State::Invalid;
+            point.code = ExitCode::Invalid;
+            point
+        };
+        let (good, silent) = (point(1e3, 1e3), point(2e3, 0.0));
+        for (points, code) in [
+            (vec![good.clone(), silent.clone()], ExitCode::Success),
+            (vec![silent.clone(), silent], ExitCode::NotAsExpected),
+            (vec![good.clone(), invalid()], ExitCode::Invalid),
+        ] {
+            assert_eq!(exit_code(&points, None), code);
+        }
+        assert_eq!(exit_code(&[invalid()], Some(Signal::SIGINT)), ExitCode::Interrupted);
+        assert_eq!(exit_code(&[good], Some(Signal::SIGTERM)), ExitCode::Terminated);
+    }
+
+    #[test]
+    fn all_files_are_made_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || std::fs::read_dir(folder.path()).unwrap().count();
+        std::fs::write(folder.path().join("curve.svg"), "theirs").unwrap();
+        assert!(matches!(Files::create(folder.path()), Err(OutError::Exists { .. })));
+        assert_eq!(names(), 1);
+        std::fs::remove_file(folder.path().join("curve.svg")).unwrap();
+        let files = Files::create(folder.path()).unwrap();
+        assert_eq!(names(), 3);
+        files.discard();
+        assert_eq!(names(), 0);
+    }
 
     #[test]
     fn the_steps_of_a_series_are_even_and_have_both_ends() {

@@ -55,11 +55,13 @@ fn escape(level: Level) -> &'static str {
 }
 
 fn numbers(plan: &Plan) -> String {
+    let (procs, conns) = (u64::from(plan.config.procs), u64::from(plan.config.conns));
+    let held = if plan.connections > 0 { "connections" } else { "attempts pending" };
     format!(
-        "{} × {} = {} connections, target processes: {}, source addresses: {}",
-        grouped(plan.config.procs.into()),
-        grouped(plan.config.conns.into()),
-        grouped(plan.connections),
+        "{} × {} = {} {held}, target processes: {}, source addresses: {}",
+        grouped(procs),
+        grouped(conns),
+        grouped(procs * conns),
         grouped(plan.targets.into()),
         grouped(plan.source_addresses().len() as u64),
     )

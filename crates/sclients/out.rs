@@ -68,7 +68,8 @@ impl OutFile {
     /// What the system says, with the path.
     pub fn replace(&self, text: &str) -> io::Result<()> {
         let mut next = self.path.clone().into_os_string();
-        next.push(".next");
+        // By the process: no file that another made has this name.
+        next.push(format!(".{}.next", std::process::id()));
         let written = std::fs::write(&next, text).and_then(|()| std::fs::rename(&next, &self.path));
         written.map_err(|error| io::Error::other(format!("{}: {error}", self.path.display())))
     }

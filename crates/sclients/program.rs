@@ -12,6 +12,7 @@ use crate::exit::ExitCode;
 use crate::out::OutFile;
 use crate::plan::{self, Finding, Level, Plan};
 use crate::profile::Profile;
+use crate::report;
 use crate::selftest;
 use crate::supervisor;
 use crate::{target, worker};
@@ -104,9 +105,28 @@ fn curve(series: Series, plan: &Plan) -> ExitCode {
         (rate, plan::planned(config, peer, plan.authorization.clone()))
     };
     let steps = series.rates().enumerate().map(step).collect();
-    match curve::Files::create(&plan.config.out) {
-        Ok(files) => ended(curve::run(steps, &files)),
-        Err(error) => complain(&error, ExitCode::Usage),
+    let files = match curve::Files::create(&plan.config.out) {
+        Ok(files) => files,
+        Err(error) => return complain(&error, ExitCode::Usage),
+    };
+    let mut points = Vec::new();
+    let end = curve::run(steps, &mut points, |points| {
+        let line = report::curve::line(series.steps, points);
+        let _ = writeln!(std::io::stderr(), "{line}");
+        files.save(plan, points)
+    });
+    // What was measured is told, whatever ended the series.
+    let told = match plan.config.format {
+        _ if points.is_empty() && end.is_err() => ExitCode::Success,
+        Format::Text => print(&report::curve::text(plan, &points)),
+        Format::Json => print(&report::curve::json(plan, &points)),
+    };
+    if points.is_empty() {
+        files.discard();
+    }
+    match end {
+        Ok(_) if told != ExitCode::Success => told,
+        end => ended(end.map(|signal| curve::exit_code(&points, signal))),
     }
 }
 

@@ -282,11 +282,16 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
         return Err(ConfigError::Needs { option, needs });
     }
     if load.curve.is_some() {
-        let one = [("--attempt-rate", load.attempt_rate.is_some())];
-        let length =
-            [("--duration", load.duration.is_some()), ("--hlog", options.output.hlog.is_some())];
-        if let Some(option) = first(&one).or_else(|| first(&length)) {
-            return Err(ConfigError::Conflict { option, with: "--curve" });
+        let with = "--curve";
+        if load.duration.is_some() {
+            return Err(ConfigError::Instead { option: "--duration", with, instead: "--step" });
+        }
+        let of_one_run = [
+            ("--attempt-rate", load.attempt_rate.is_some()),
+            ("--hlog", options.output.hlog.is_some()),
+        ];
+        if let Some(option) = first(&of_one_run) {
+            return Err(ConfigError::Conflict { option, with });
         }
     }
     let rateless = load.rate.is_none() && load.attempt_rate.is_none() && load.curve.is_none();
@@ -331,8 +336,12 @@ fn model(load: &LoadOptions) -> Result<Load, ConfigError> {
         },
         Model::Overload => match load.curve {
             Some(series) => {
-                let most = Rate::per_second(series.from.max(series.to));
-                let most = Some(Profile::constant(most).expect("a rate within its bounds"));
+                let constant = |per_s| {
+                    let rate = Rate::per_second(per_s);
+                    Some(Profile::constant(rate).expect("a rate within its bounds"))
+                };
+                rate(&constant(series.from.min(series.to)), "--curve")?;
+                let most = constant(series.from.max(series.to));
                 Load::Overload { rate: rate(&most, "--curve")?, arrivals }
             }
             None => Load::Overload { rate: rate(&load.attempt_rate, "--attempt-rate")?, arrivals },
@@ -644,6 +653,23 @@ mod tests {
                 vec!["--target-body-bytes", "1", "--target-protocol", "echo"],
                 "--target-body-bytes cannot be used with --target-protocol echo; leave one of them out",
             ),
+            (
+                vec!["--curve", "1..5/2", "--duration", "3s"],
+                "--duration cannot be used with --curve; use --step",
+            ),
+            (
+                vec!["--curve", "1..5/2", "--attempt-rate", "3"],
+                "--attempt-rate cannot be used with --curve; leave one of them out",
+            ),
+            (
+                vec!["--curve", "1..5/2", "--load", "open"],
+                "--curve works only with --load overload; add that or leave --curve out",
+            ),
+            (
+                vec!["--curve", "100..1/2", "--procs", "8"],
+                "--curve 1 is below one per second for each of 8 workers; lower --procs",
+            ),
+            (vec!["--step", "1s"], "--step works only with --curve; add that or leave --step out"),
             (
                 vec!["--resolve", "a:80:127.0.0.1"],
                 "--resolve works only with a TARGET; add that or leave --resolve out",

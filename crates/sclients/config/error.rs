@@ -25,6 +25,16 @@ pub enum ConfigError {
         /// The other.
         with: &'static str,
     },
+    /// An option in whose place there is another beside the one given.
+    #[error("{option} cannot be used with {with}; use {instead}")]
+    Instead {
+        /// The option.
+        option: &'static str,
+        /// The one given.
+        with: &'static str,
+        /// What to use.
+        instead: &'static str,
+    },
     /// An option without the one that gives it a meaning.
     #[error("{option} works only with {needs}; add that or leave {option} out")]
     Needs {

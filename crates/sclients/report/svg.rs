@@ -21,6 +21,8 @@ pub struct Line {
     pub name: &'static str,
     /// x and y, in the order in which they are joined.
     pub points: Vec<(f64, f64)>,
+    /// Those of them whose y is a lower bound: they bear a `≥`.
+    pub bounds: Vec<(f64, f64)>,
 }
 
 /// Lines that share both axes.
@@ -176,6 +178,14 @@ fn draw_line(text: &mut String, frame: &Frame, line: &Line, index: usize) {
     for (x, y) in places {
         let _ = writeln!(text, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
     }
+    let finite = line.bounds.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+    for (x, y) in finite.map(place) {
+        let _ = writeln!(
+            text,
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">≥</text>",
+            y - 6.0
+        );
+    }
     let (row, start) = (frame.ceiling + 14.0 * (index as f64 + 1.0), WIDTH - RIGHT + 12.0);
     let (mark, name) = (row - 4.0, escaped(line.name));
     let _ = writeln!(
@@ -186,9 +196,13 @@ fn draw_line(text: &mut String, frame: &Frame, line: &Line, index: usize) {
     );
 }
 
-/// A tick's value: whole numbers grouped, others as they are.
+/// A tick's value: whole numbers grouped, others to the digits that a tick has.
 fn label(value: f64) -> String {
-    if value >= 1.0 || value == 0.0 { grouped(value.round() as u64) } else { format!("{value}") }
+    if value == value.round() {
+        return grouped(value as u64);
+    }
+    let digits = format!("{value:.9}");
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn escaped(text: &str) -> String {
@@ -200,7 +214,7 @@ mod tests {
     use super::*;
 
     fn panel(logarithmic: bool, points: &[(f64, f64)]) -> Panel {
-        let line = Line { name: "a<b & c", points: points.to_vec() };
+        let line = Line { name: "a<b & c", points: points.to_vec(), bounds: points.to_vec() };
         Panel { title: "per second", logarithmic, lines: vec![line.clone(), line] }
     }
 
@@ -242,6 +256,10 @@ mod tests {
     fn ticks_are_round_and_hold_all_values() {
         let ticks = |high: f64| Axis::over([high].into_iter(), false).ticks();
         assert_eq!(ticks(1_000.0), [0.0, 200.0, 400.0, 600.0, 800.0, 1_000.0]);
+        let labels: Vec<String> = ticks(2.0).into_iter().map(label).collect();
+        assert_eq!(labels, ["0", "0.5", "1", "1.5", "2"]);
+        assert_eq!(ticks(0.3).last().copied().map(label).unwrap(), "0.3");
+        assert_eq!([1e-4, 0.1, 12_000.0].map(label), ["0.0001", "0.1", "12,000"]);
         assert_eq!(ticks(4_700.0), [0.0, 1_000.0, 2_000.0, 3_000.0, 4_000.0, 5_000.0]);
         let log = Axis::over([0.03, 700.0].into_iter(), true);
         assert_eq!(log.ticks(), [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0]);

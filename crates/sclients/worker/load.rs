@@ -223,7 +223,7 @@ impl Load {
             Phase::Drain => self.schedule.stop() + self.drain,
             _ => self.places.next_due(),
         };
-        let schedules = self.next_release().min(self.next_attempt());
+        let schedules = self.next_release(now).min(self.next_attempt());
         let own = self.account.recorder.next_cut().min(self.next_pulse());
         stage.min(drain).min(schedules).min(own)
     }

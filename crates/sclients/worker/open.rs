@@ -60,6 +60,11 @@ impl Open {
         self.gone += 1;
     }
 
+    /// Whether requests wait though connections are free: for the ceiling.
+    fn is_held_back(&self) -> bool {
+        !self.backlog.is_empty() && !self.resting.is_empty()
+    }
+
     /// When the next request is due, if that is before `stop`.
     fn next_tick(&self, stop: Instant) -> Option<Instant> {
         Some(self.ticks.due()).filter(|due| *due < stop)
@@ -68,14 +73,12 @@ impl Open {
 
 impl Load {
     /// When the open loop has something to do of itself.
-    pub(super) fn next_release(&self) -> Instant {
+    pub(super) fn next_release(&self, now: Instant) -> Instant {
         let Some(open) = &self.open else { return Instant::FAR_FUTURE };
         let tick = open.next_tick(self.schedule.stop()).filter(|_| self.requests_left > 0);
         let tick = tick.unwrap_or(Instant::FAR_FUTURE);
         match &self.ceiling {
-            Some(ceiling) if !open.backlog.is_empty() && !open.resting.is_empty() => {
-                tick.min(ceiling.due())
-            }
+            Some(ceiling) if now < ceiling.end() && open.is_held_back() => tick.min(ceiling.due()),
             _ => tick,
         }
     }
@@ -155,6 +158,16 @@ impl Load {
         }
     }
 
+    /// The ceiling lets nothing out at `now`: `id` rests on, and what is due waits for it.
+    fn hold_back(&mut self, id: DispatchId, now: Instant) {
+        if let Some(open) = &mut self.open {
+            open.resting.push_front(id);
+        }
+        while let Some(due) = self.tick(now) {
+            self.queue(due, now);
+        }
+    }
+
     fn queue(&mut self, due: Instant, now: Instant) {
         match &mut self.open {
             Some(open) if open.backlog.len() < BACKLOG_MAX => {
@@ -197,8 +210,7 @@ pub fn release(context: &mut Context<Load>, now: Instant) {
             held_back = !load.serve(connection, Wait::UntilFree(since), now);
         });
         if held_back {
-            let open = context.world.model.open.as_mut();
-            return open.expect("something was owed").resting.push_front(id);
+            return context.world.model.hold_back(id, now);
         }
     }
 }

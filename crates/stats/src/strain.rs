@@ -63,7 +63,8 @@ impl Strain {
     pub fn of(&self, signal: Signal) -> f64 {
         let wall = self.wall.max(1) as f64;
         match signal {
-            Signal::RunQueue => self.wait as f64 / wall,
+            // The kernel adds a wait when it is over: a little of it may be of the interval before.
+            Signal::RunQueue => (self.wait as f64 / wall).min(1.0),
             Signal::Cpu => self.cpu as f64 / wall,
             Signal::Switches => self.switches as f64 / (wall / 1e9),
             Signal::Stop => self.stop() as f64 / 1e9,

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 /// Consecutive ports of one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +25,10 @@ impl SourceBlock {
     }
 }
 
-/// The name of a pair that is lent out; give it back when its connection has ended.
+/// The name of a pair that is lent out; give it back when its connection has ended. One more than its
+/// number among the pairs, so that an optional one is no larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceId(u32);
+pub struct SourceId(NonZeroU32);
 
 /// A pair that is lent out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +68,14 @@ impl Sources {
     /// Lends the next pair; none when all are out.
     pub fn take(&mut self) -> Option<Source> {
         let index = self.free.pop_front()?;
-        Some(Source { id: SourceId(index), address: self.address(index) })
+        let id = SourceId(NonZeroU32::MIN.saturating_add(index));
+        Some(Source { id, address: self.address(index) })
     }
 
     /// Takes a pair back. Also for one that was taken already (`SourceTaken`): it waits until all
     /// others were tried.
     pub fn give_back(&mut self, source: SourceId) {
-        self.free.push_back(source.0);
+        self.free.push_back(source.0.get() - 1);
     }
 
     fn address(&self, index: u32) -> SocketAddr {
