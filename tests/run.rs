@@ -133,7 +133,9 @@ fn latencies_are_of_the_requests_due_in_measurement() {
     assert!(report.count("phases.1.requests.due") > 0);
     let measured = report.count("latency_us.from_due.count");
     assert_eq!(report.count("latency_us.from_send.count"), measured);
-    assert_eq!(report.number("throughput.requests_per_s").round() as u64, measured);
+    // Throughput is of the answers in that second, whenever they were asked for.
+    let answered = report.number("throughput.requests_per_s").round() as u64;
+    assert!(answered.abs_diff(measured) <= 2 * 50, "{answered} answered, {measured} measured");
     assert!(measured < report.count("requests.due"));
     // A phase's counters end with a turn of the loop, in which a connection sends once at most.
     let due = report.count("phases.2.requests.due");
