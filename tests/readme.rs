@@ -46,14 +46,21 @@ fn the_commands_of_the_readme_run() {
             serves(&words);
             continue;
         }
+        // It has no options of a run.
+        let selftest = words.starts_with("selftest");
         // A redirection may stand last: options go before it.
         let overload = words.contains("--attempt-rate") || words.contains("--curve");
-        let conns = if overload { "" } else { "--conns 50" };
-        let shrunk = if words.contains("--curve") { "--procs 1" } else { SHRUNK };
+        let conns = if overload || selftest { "" } else { "--conns 50" };
+        let shrunk = match () {
+            () if selftest => "--quick",
+            () if words.contains("--curve") => "--procs 1",
+            () => SHRUNK,
+        };
         let line = format!("exec {BINARY} {words} {shrunk} {conns}");
         let done = shell(&line).in_folder(folder.path()).spawn().wait_for(DEADLINE);
         // A schedule that other tests made late is invalid.
-        let late = (overload || words.contains("--rate ")) && done.code() == INVALID;
+        let scheduled = overload || selftest || words.contains("--rate ");
+        let late = scheduled && done.code() == INVALID;
         assert!(late || done.code() == 0, "{command}: {:?}", done.stderr);
         let code = done.code();
         done.expect(code);
@@ -108,7 +115,7 @@ fn the_readme_and_the_help_tell_the_same_exit_codes() {
 #[test]
 fn the_help_shows_every_command() {
     let help = driver::sclients("--help").run().expect(0).stdout;
-    for command in ["serve", "doctor", "completions", "man"] {
+    for command in ["serve", "doctor", "selftest", "completions", "man"] {
         assert!(help.lines().any(|line| line.starts_with(&format!("  {command} "))), "{help}");
     }
 }

@@ -49,13 +49,7 @@ pub struct Verdict {
 impl Verdict {
     /// Judges `summary`.
     pub fn of(summary: &Summary) -> Self {
-        let mut reasons: Vec<String> =
-            summary.stopped.iter().map(|stopped| stopped.to_string()).collect();
-        reasons.extend(summary.faults.iter().cloned());
-        reasons.extend(imbalance(summary));
-        reasons.extend(lost_time(summary));
-        reasons.extend(deaths(summary));
-        reasons.extend(shortfall(summary));
+        let mut reasons = untrue_counts(summary);
         let mut state = if reasons.is_empty() { State::Valid } else { State::Invalid };
         if let Some(doubt) = own_limits(summary) {
             reasons.push(doubt);
@@ -69,6 +63,18 @@ impl Verdict {
         }
         Self { state, reasons, notes }
     }
+}
+
+/// What speaks against the claim that the counts are true and whole.
+pub fn untrue_counts(summary: &Summary) -> Vec<String> {
+    let mut reasons: Vec<String> =
+        summary.stopped.iter().map(|stopped| stopped.to_string()).collect();
+    reasons.extend(summary.faults.iter().cloned());
+    reasons.extend(imbalance(summary));
+    reasons.extend(lost_time(summary));
+    reasons.extend(deaths(summary));
+    reasons.extend(shortfall(summary));
+    reasons
 }
 
 /// Failures that say nothing of the target: this host refused.

@@ -1,7 +1,7 @@
 //! The self-test: one table, or one object.
 
 use crate::number::grouped;
-use crate::selftest::{Findings, Row};
+use crate::selftest::{Check, Findings, Row};
 use crate::verdict::State;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -21,15 +21,14 @@ pub fn text(findings: &Findings) -> String {
     for (trial, row) in &findings.rows {
         let name = if *trial == last { "" } else { trial };
         last = trial;
-        let off = row.expected.map(|expected| row.measured - expected);
         let _ = writeln!(
             text,
             "{name:<18}{:<42}{:>12}{:>12}{:>12}  {}",
             row.name,
-            value(row.expected, row.unit),
-            value(Some(row.measured), row.unit),
-            value(off, row.unit),
-            word(row),
+            expected(row),
+            measured(row),
+            value(row.deviation(), row.unit),
+            if row.expected.is_some() { word(row) } else { "" },
         );
     }
     let floor = findings.floor_us;
@@ -55,8 +54,10 @@ pub fn json(findings: &Findings) -> String {
             "name": row.name,
             "expected": row.expected,
             "measured": row.measured,
+            "at_least": row.at_least,
             "unit": row.unit,
-            "tolerance": row.tolerance,
+            "deviation": row.deviation(),
+            "tolerance": tolerance(row),
             "state": word(row),
         })
     };
@@ -72,15 +73,37 @@ pub fn json(findings: &Findings) -> String {
 
 fn word(row: &Row) -> &'static str {
     match row.state() {
-        _ if row.expected.is_none() => "",
+        _ if row.expected.is_none() => "told",
         State::Valid => "ok",
         State::Suspect => "off",
         State::Invalid => "wrong",
     }
 }
 
+/// How far off a row may be, in its unit; 0 where it is exact or wrong, none where it only tells.
+const fn tolerance(row: &Row) -> Option<f64> {
+    match row.check {
+        Check::Told => None,
+        Check::Exact => Some(0.0),
+        Check::Within(tolerance) | Check::Over(tolerance) | Check::Tail(tolerance) => {
+            Some(tolerance)
+        }
+    }
+}
+
+/// What is known, with its unit.
+pub fn expected(row: &Row) -> String {
+    value(row.expected, row.unit)
+}
+
+/// What was measured, with its unit and `≥` where it is known from below only.
+pub fn measured(row: &Row) -> String {
+    let bound = if row.at_least { "≥ " } else { "" };
+    format!("{bound}{}", value(Some(row.measured), row.unit))
+}
+
 /// A number with its unit; nothing of nothing.
-pub fn value(number: Option<f64>, unit: &str) -> String {
+fn value(number: Option<f64>, unit: &str) -> String {
     match (number, unit) {
         (None, _) => String::new(),
         (Some(number), "") if number.fract() == 0.0 => {
