@@ -22,7 +22,7 @@ mod target;
 pub use cli::{ChildArguments, ChildRole};
 pub use error::ConfigError;
 pub use hostile::{Hostile, list as cases};
-pub use invocation::{Invocation, invocation};
+pub use invocation::{Invocation, Wanted, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 
@@ -30,12 +30,13 @@ use crate::curve::Series;
 use crate::number::grouped;
 use crate::profile::{Arrivals, Profile};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// A run as it was asked for, every value checked by itself and against the others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Worker processes.
     pub procs: u32,
@@ -79,9 +80,11 @@ pub struct Config {
     pub interval: Duration,
     /// A series of runs, at these rates.
     pub curve: Option<Series>,
-    /// Where a series leaves what it showed.
-    pub out: PathBuf,
+    /// Where the run is kept, or a series leaves what it showed.
+    #[serde(skip)]
+    pub out: Option<PathBuf>,
     /// Where the latencies of each interval go; none is nowhere.
+    #[serde(skip)]
     pub hlog: Option<PathBuf>,
     /// Connection attempts per second, in total.
     pub connect_rate: Option<u64>,
@@ -110,6 +113,7 @@ pub struct Config {
     /// HTTP headers, in order.
     pub headers: Vec<(String, String)>,
     /// HTTP body.
+    #[serde(skip)]
     pub body: Vec<u8>,
     /// Bytes of an echo message.
     pub message_bytes: usize,
@@ -168,7 +172,7 @@ pub struct ServeConfig {
 }
 
 /// A load model: who acts next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Load {
     /// Each connection sends when its answer has come and its think time is over.
     Closed,
@@ -223,7 +227,7 @@ impl Load {
 }
 
 /// What becomes of a request that finds no connection free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnBusy {
     /// It waits, and the wait is part of its latency.
     Queue,
@@ -234,7 +238,7 @@ pub enum OnBusy {
 }
 
 /// How slow connections are; none is as fast as they can, or as the kernel chooses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowClients {
     /// Bytes per second that each reads at most.
     pub read_bytes_per_s: Option<u64>,
@@ -261,7 +265,7 @@ impl SlowClients {
 }
 
 /// A protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http,
@@ -270,7 +274,7 @@ pub enum Protocol {
 }
 
 /// TARGET, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// By its scheme: `http` or `tcp`.
     pub protocol: Protocol,
@@ -285,7 +289,7 @@ pub struct Target {
 }
 
 /// `--resolve HOST:PORT:ADDR`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolve {
     /// The host that is meant.
     pub host: String,
@@ -296,7 +300,7 @@ pub struct Resolve {
 }
 
 /// The embedded target, alone (`serve`) or beside a run (`--target-…`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Embedded {
     /// Processes; none is as many as the plan needs.
     pub procs: Option<u32>,
@@ -317,7 +321,7 @@ pub struct Embedded {
 }
 
 /// `--service T[,exp]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// The time, or its mean.
     pub mean: Duration,
@@ -326,7 +330,7 @@ pub struct Service {
 }
 
 /// `--stall AT:FOR`: nothing is read, accepted or sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
     /// From the first request that a process reads to its begin.
     pub after: Duration,
@@ -335,7 +339,7 @@ pub struct Stall {
 }
 
 /// What standard output gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Format {
     /// For a person.
     Text,
@@ -344,7 +348,7 @@ pub enum Format {
 }
 
 /// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,

@@ -29,6 +29,11 @@ pub fn summary(summary: &Summary) -> String {
     }
 }
 
+/// The whole report as JSON, whatever format was asked for.
+pub fn json(summary: &Summary) -> String {
+    lines(&json::summary(summary, &Verdict::of(summary)))
+}
+
 /// What a target that was served alone saw.
 pub fn served(fold: &Fold, deaths: &[String], format: Format) -> String {
     match format {

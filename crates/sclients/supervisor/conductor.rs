@@ -5,7 +5,7 @@ use super::error_share::{self, ErrorShare};
 use super::printer::View;
 use super::slot::State;
 use super::spawn::Role;
-use super::{Context, World};
+use super::{Context, World, tape};
 use crate::config::ServeConfig;
 use crate::exit::ExitCode;
 use crate::fold::Fold;
@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::report;
 use crate::summary::Summary;
 use dispatch::{Instant, Signal};
+use serde::{Deserialize, Serialize};
 use stats::{Outcome, Phase};
 use std::fmt;
 use std::net::SocketAddr;
@@ -87,7 +88,7 @@ impl fmt::Display for Failure {
 }
 
 /// Why the supervisor ended a run before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoppedFor {
     /// Most of what ended failed, off loopback.
     ErrorShare,
@@ -276,6 +277,7 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     heed_error_share(context, now);
     watch_host(&mut context.world, now);
     show_progress(&mut context.world, now);
+    tape::turn(&mut context.world, now);
     match context.world.conductor.stage {
         Stage::Starting => starting(context, now),
         Stage::Opening => opening(context, now),
@@ -375,8 +377,11 @@ fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
     }
     let text = match &context.world.conductor.job {
         Job::Run(plan, told) => {
-            let summary = context.world.summary((**plan).clone(), context.world.conductor.begun);
-            told(&summary)
+            let (plan, told) = (plan.clone(), *told);
+            let summary = tape::close(&mut context.world, &plan, now);
+            let text = told(&summary);
+            context.world.reported = Some(summary);
+            text
         }
         Job::Serve(config, _) => context.world.served(config),
     };
@@ -385,7 +390,7 @@ fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
 }
 
 fn printing(context: &mut Context, now: Instant) -> ControlFlow<()> {
-    if !context.world.conductor.printed {
+    if !context.world.conductor.printed || !context.world.tape.is_closed() {
         return ControlFlow::Continue(());
     }
     for role in [Role::Worker, Role::Target] {
