@@ -81,8 +81,14 @@ pub fn read(
     let read = Read { run, end: End::default(), torn: None, holes: Vec::new() };
     let mut reader = Reader { read, salvage, take };
     for (index, part) in segments.iter().enumerate() {
-        let next = segments[index + 1..].iter().find_map(|part| part.header().ok());
-        reader.segment(part, next.map(|header| header.first))?;
+        // What a failed sync may have lost stands in a later segment once more.
+        let later = segments[index + 1..].iter().filter_map(|part| part.header().ok());
+        let limit = later.map(|header| header.first).min();
+        reader.read.end.segment = part.number;
+        let again = part.header().is_ok_and(|header| limit.is_some_and(|l| header.first >= l));
+        if !again {
+            reader.segment(part, limit)?;
+        }
     }
     Ok(reader.read)
 }
@@ -124,11 +130,10 @@ struct Reader<T> {
 }
 
 impl<T: FnMut(u64, Entry)> Reader<T> {
-    /// Reads the segment of `part` up to the record `limit`, with which the next segment begins.
+    /// Reads the segment of `part` up to the record `limit`, with which a later segment begins.
     fn segment(&mut self, part: &Part, limit: Option<u64>) -> Result<(), JournalError> {
         self.begin(part)?;
         let bytes = bytes(&part.path, SEGMENT_BYTES_MAX)?;
-        self.read.end.segment = part.number;
         let last = limit.is_none();
         let limit = limit.unwrap_or(u64::MAX);
         let mut offset = HEADER_BYTES;
