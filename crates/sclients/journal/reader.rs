@@ -81,13 +81,16 @@ pub fn read(
     let read = Read { run, end: End::default(), torn: None, holes: Vec::new() };
     let mut reader = Reader { read, salvage, take };
     for (index, part) in segments.iter().enumerate() {
+        let later = &segments[index + 1..];
         // What a failed sync may have lost stands in a later segment once more.
-        let later = segments[index + 1..].iter().filter_map(|part| part.header().ok());
-        let limit = later.map(|header| header.first).min();
+        let firsts = later.iter().filter_map(|part| part.header().ok());
+        let limit = firsts.map(|header| header.first).min();
         reader.read.end.segment = part.number;
         let again = part.header().is_ok_and(|header| limit.is_some_and(|l| header.first >= l));
         if !again {
-            reader.segment(part, limit)?;
+            // Where the next one's header is damaged nobody knows with what it begins.
+            let known = later.first().is_none_or(|next| next.header().is_ok());
+            reader.segment(part, limit.filter(|_| known), later.is_empty())?;
         }
     }
     Ok(reader.read)
@@ -131,13 +134,11 @@ struct Reader<T> {
 
 impl<T: FnMut(u64, Entry)> Reader<T> {
     /// Reads the segment of `part` up to the record `limit`, with which a later segment begins.
-    fn segment(&mut self, part: &Part, limit: Option<u64>) -> Result<(), JournalError> {
+    fn segment(&mut self, part: &Part, limit: Option<u64>, last: bool) -> Result<(), JournalError> {
         self.begin(part)?;
         let bytes = bytes(&part.path, SEGMENT_BYTES_MAX)?;
-        let last = limit.is_none();
-        let limit = limit.unwrap_or(u64::MAX);
         let mut offset = HEADER_BYTES;
-        while self.read.end.sequence < limit {
+        while limit.is_none_or(|limit| self.read.end.sequence < limit) {
             match segment::at(&bytes, offset) {
                 Found::Record(record, length) if record.sequence == self.read.end.sequence => {
                     self.record(part, offset, record)?;
@@ -146,7 +147,7 @@ impl<T: FnMut(u64, Entry)> Reader<T> {
                     self.read.end.crc = segment::seed(&bytes, offset);
                 }
                 Found::End => break,
-                _ => match self.behind(&bytes, offset, limit) {
+                _ => match self.behind(&bytes, offset, limit.unwrap_or(u64::MAX)) {
                     Some(place) => offset = self.pass_over(part, &bytes, offset, place)?,
                     None if last => {
                         let (path, bytes) = (part.path.clone(), bytes.len() - offset);
@@ -157,10 +158,10 @@ impl<T: FnMut(u64, Entry)> Reader<T> {
                 },
             }
         }
-        if !last && self.read.end.sequence < limit {
-            self.miss(part, offset, limit, "records are missing")?;
+        match limit.filter(|limit| self.read.end.sequence < *limit) {
+            Some(limit) => self.miss(part, offset, limit, "records are missing"),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether a segment belongs where it stands.
