@@ -52,9 +52,18 @@ pub struct Course {
     pub host: HostStrain,
     /// The supervisor itself.
     pub supervisor: SupervisorUse,
-    /// The supervisor died: whatever was live at its last entry is lost.
+    /// Why this is not all of the run; none where it is.
     #[serde(skip)]
-    pub died: bool,
+    pub cut: Option<Cut>,
+}
+
+/// Why a summary is not of a whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It is going on.
+    GoingOn,
+    /// Its supervisor died: whatever was live at its last entry is lost.
+    Died,
 }
 
 /// One child.
@@ -131,7 +140,7 @@ impl Summary {
     /// What is lost with dead workers.
     pub fn lost(&self) -> Lost {
         let mut lost = Lost::default();
-        if self.course.died {
+        if self.course.cut == Some(Cut::Died) {
             let Gauges { live, pending, in_flight, queued, .. } = self.fold.gauges();
             (lost.connections, lost.attempts) = (live, pending);
             (lost.requests, lost.queued) = (in_flight, queued);
@@ -222,7 +231,8 @@ impl Summary {
         let (rate, arrivals) = config.load.schedule()?;
         let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
         let planned = all.min(config.requests.unwrap_or(u64::MAX));
-        (arrivals != Arrivals::Poisson && self.course.signal.is_none()).then_some(planned)
+        let whole = self.course.signal.is_none() && self.course.cut.is_none();
+        (arrivals != Arrivals::Poisson && whole).then_some(planned)
     }
 
     /// Requests whose end nobody saw: still in flight, or never sent because the run ended.

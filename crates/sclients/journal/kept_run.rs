@@ -3,7 +3,7 @@
 use super::folder::Folder;
 use super::recorded::{Recorded, recorded};
 use super::{Hole, JournalError, Torn};
-use crate::summary::Summary;
+use crate::summary::{Cut, Summary};
 use std::path::Path;
 
 /// The run in the folder at `path`, as far as it was kept. Where it was cut short or records are missing,
@@ -19,11 +19,12 @@ pub fn look(path: &Path, salvage: bool) -> Result<Summary, JournalError> {
     let after = summary.course.supervisor.elapsed.as_secs_f64();
     let mut faults = Vec::new();
     if going_on && !over {
+        summary.course.cut = Some(Cut::GoingOn);
         faults.push(format!(
             "the run is going on: this is what was reported in its first {after:.1} s"
         ));
     } else if !over {
-        summary.course.died = true;
+        summary.course.cut = Some(Cut::Died);
         faults.push(format!(
             "the supervisor died: nothing is known of what came after the first {after:.1} s"
         ));

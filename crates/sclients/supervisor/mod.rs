@@ -426,7 +426,7 @@ impl World {
                 loop_gap: self.loop_gap.clone(),
                 elapsed: Instant::now().since(begun),
             },
-            died: false,
+            cut: None,
         }
     }
 
