@@ -104,6 +104,12 @@ impl Fold {
         balance
     }
 
+    /// Adds what is known to be lost with `who`, which did not report it itself.
+    pub fn take_lost(&mut self, who: Who, phase: Phase, lost: &Counters) {
+        self.parts.entry(who).or_default().counters.merge(lost);
+        self.phases[phase as usize].merge(lost);
+    }
+
     /// Takes how the requests came at `who`, a target.
     pub fn take_arrivals(&mut self, who: Who, arrivals: Gaps) {
         self.parts.entry(who).or_default().arrivals = Some(arrivals);

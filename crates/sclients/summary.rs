@@ -53,15 +53,23 @@ pub struct ChildRecord {
     pub exit: Option<Exit>,
     /// If it died: when, from the start of the run, and what nobody knows of it.
     pub death: Option<Death>,
+    /// For how long signals had stopped it.
+    pub stopped: Duration,
 }
 
 /// A child's death.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Death {
     /// From the common start instant.
     pub after: Duration,
     /// From its last report to its death: what happened then is not known.
     pub unknown: Duration,
+    /// From its death to the next load in its slot, or to the end of load.
+    pub gap: Duration,
+    /// From its death to the start of its successor, if it has one.
+    pub replaced_after: Option<Duration>,
+    /// What is known of it beside the exit status.
+    pub why: Option<String>,
 }
 
 /// What the supervisor used.

@@ -16,9 +16,9 @@ mod report;
 
 pub use codec::WireError;
 pub use command::{
-    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, Command, HostileShare, LoadShare, PeerShare,
-    ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare, TargetShare,
-    WorkerShare,
+    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, Command, HostileShare, JoinShare, LoadShare,
+    PeerShare, ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare,
+    TargetShare, WorkerShare,
 };
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
 pub use report::{Final, GapsRecord, IntervalRecord, Report};

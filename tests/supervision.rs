@@ -1,0 +1,346 @@
+//! Workers that die are followed by others, and what was lost between them is stated.
+
+mod driver;
+
+use driver::{Report, Running, followed, send, shell, wait_until};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const INVALID: i32 = 5;
+
+/// The records of a slot, first generation first.
+fn generations(report: &Report, slot: u64) -> Vec<&Value> {
+    let of_slot = |worker: &&Value| worker["slot"] == slot;
+    let found: Vec<&Value> = report.list("workers").iter().filter(of_slot).collect();
+    let numbers: Vec<u64> = found.iter().map(|w| w["generation"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..found.len() as u64).collect::<Vec<_>>());
+    found
+}
+
+#[track_caller]
+fn assert_reason(report: &Report, part: &str) {
+    let reasons = report.list("verdict.reasons");
+    let named = reasons.iter().any(|reason| reason.as_str().unwrap().contains(part));
+    assert!(named, "{part:?} is not in {reasons:#?}");
+}
+
+/// Waits for a line of progress that tells of so many live connections.
+fn await_live(run: &mut Running, live: u32) {
+    run.await_line(&format!("measurement  {live} live"));
+}
+
+/// Whether a slot's first generation was lost and its second one stayed, and how long the gap was.
+#[track_caller]
+fn assert_replaced(report: &Report, slot: u64, exit: &str) -> u64 {
+    let workers = generations(report, slot);
+    assert_eq!(workers.len(), 2, "{workers:#?}");
+    assert_eq!(workers[0]["exit"], exit);
+    let loss = &workers[0]["loss"];
+    let (gap, after) = (loss["gap_ms"].as_u64().unwrap(), loss["replaced_after_ms"].as_u64());
+    assert!(after.unwrap() >= 1_000 && gap >= after.unwrap(), "{loss}");
+    assert!(loss["unknown_ms"].as_u64().unwrap() <= 1_000, "{loss}");
+    assert_eq!(workers[1]["loss"], Value::Null);
+    assert!(workers[1]["cpu_seconds"].as_f64().unwrap() > 0.0);
+    gap
+}
+
+/// Nothing that the target saw is missing but what the dead did after their last reports.
+#[track_caller]
+fn assert_target_saw_at_least(report: &Report) {
+    let (sent, seen) = (report.count("requests.sent"), report.count("target.requests_seen"));
+    assert!(seen >= sent, "{seen} of {sent}");
+    let opened = report.count("connections.established");
+    assert!(report.count("target.connections_seen") >= opened);
+}
+
+#[test]
+fn a_killed_worker_is_replaced_in_its_slot_and_the_report_is_exact() {
+    let mut run = followed("--procs 4 --conns 50 --duration 4s").spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let killed = Instant::now();
+    let line = run.await_line("worker 1 ");
+    assert!(line.ends_with("died: SIGKILL; another takes its place"), "{line}");
+    assert!(killed.elapsed() < Duration::from_millis(300), "{:?}", killed.elapsed());
+    await_live(&mut run, 150);
+    await_live(&mut run, 200);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_target_saw_at_least(&report);
+    let gap = assert_replaced(&report, 1, "SIGKILL");
+    assert_reason(&report, &format!("made no load for {gap} ms"));
+    assert_eq!(report.count("connections.planned"), 200);
+    assert_eq!(report.count("connections.peak_live"), 200);
+    assert_eq!(report.count("connections.lost"), 50);
+    assert_eq!(report.count("connections.live"), 200);
+    assert_eq!(report.count("connections.established"), 250);
+    assert_eq!(report.sum("connections.failed"), 0);
+    assert_eq!(report.text("verdict.state"), "invalid");
+}
+
+#[test]
+fn every_tick_of_a_schedule_is_accounted_for_whoever_died() {
+    for arrivals in ["constant", "jitter", "poisson"] {
+        let words = "--procs 3 --conns 20 --rate 3001 --warmup 500ms --duration 3s --arrivals";
+        let mut run = followed(words).arg(arrivals).spawn();
+        run.await_measurement();
+        send(run.child("sclients: worker 2"), Signal::SIGABRT);
+        let report = run.wait().expect(INVALID).json();
+        report.assert_ledger();
+        assert_target_saw_at_least(&report);
+        let gap = assert_replaced(&report, 2, "SIGABRT");
+        if arrivals != "poisson" {
+            assert_eq!(report.count("requests.planned"), report.count("requests.due"));
+        }
+        let lost = report.count("requests.not_sent.worker_lost") as f64;
+        let unknown = report.count("requests.unknown_ms");
+        let expected = (gap + unknown) as f64;
+        assert!((lost - expected).abs() < 40.0, "{arrivals}: {lost} ticks of {expected} ms");
+    }
+}
+
+#[test]
+fn attempts_that_nobody_began_are_accounted_for() {
+    let words = "--procs 2 --attempt-rate 1000 --duration 3s --allow-lost 1s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 0"), Signal::SIGKILL);
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    assert_replaced(&report, 0, "SIGKILL");
+    let lost = report.count("attempts.not_begun.worker_lost");
+    assert!((500..700).contains(&lost), "{lost}");
+    assert_eq!(report.count("attempts.offered") + lost, report.count("attempts.planned"));
+}
+
+#[test]
+fn a_number_of_requests_is_neither_exceeded_nor_begun_again() {
+    let mut run = followed("--procs 2 --conns 20 --requests 6000 --think 10ms").spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 0"), Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_replaced(&report, 0, "SIGKILL");
+    assert_eq!(report.count("requests.due"), 6_000);
+}
+
+#[test]
+fn held_connections_are_opened_again() {
+    let mut run = followed("--procs 2 --conns 300 --load hold --duration 3s").spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_replaced(&report, 1, "SIGKILL");
+    assert_eq!(report.count("connections.live"), 600);
+    assert_eq!(report.sum("connections.failed"), 0);
+}
+
+#[test]
+fn without_a_successor_the_ticks_to_the_end_are_lost() {
+    let words = "--procs 2 --conns 20 --rate 1000 --duration 2s --on-worker-death continue";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(report.count("requests.due"), 2_000);
+    assert!(report.count("requests.not_sent.worker_lost") > 500);
+    assert_eq!(generations(&report, 1).len(), 1);
+    assert_reason(&report, "to the end");
+}
+
+#[test]
+fn a_death_can_be_made_the_end_of_the_run() {
+    let words = "--procs 2 --conns 20 --duration 1h --on-worker-death fail";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let report = run.wait_for(Duration::from_secs(10)).expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(report.text("stopped"), "worker_death");
+    assert_reason(&report, "stopped, since worker 1 died");
+}
+
+#[test]
+fn a_loss_that_is_allowed_leaves_the_counts_suspect() {
+    for (allowed, code, state) in [("1s", 0, "suspect"), ("1us", INVALID, "invalid")] {
+        let words = "--procs 2 --conns 20 --think 10ms --duration 3s --allow-lost";
+        let mut run = followed(words).arg(allowed).spawn();
+        run.await_measurement();
+        send(run.child("sclients: worker 1"), Signal::SIGKILL);
+        let report = run.wait().expect(code).json();
+        report.assert_ledger();
+        assert_eq!(report.text("verdict.state"), state);
+        assert_reason(&report, "worker 1 ");
+    }
+}
+
+/// Kills whoever has this slot as soon as its measurement is reported, so many times.
+fn kill_again_and_again(run: &mut Running, name: &str, times: u32) {
+    for _ in 0..times {
+        let mut found = None;
+        assert!(wait_until(Duration::from_secs(10), || {
+            found = run.find_child(name);
+            found.is_some()
+        }));
+        thread::sleep(Duration::from_millis(200));
+        send(found.unwrap(), Signal::SIGKILL);
+        run.await_line("died: SIGKILL");
+    }
+}
+
+#[test]
+fn a_crash_loop_ends_the_run_with_its_report() {
+    let mut run = followed("--procs 2 --conns 20 --duration 1h").spawn();
+    run.await_measurement();
+    kill_again_and_again(&mut run, "sclients: worker 1", 3);
+    let report = run.wait_for(Duration::from_secs(15)).expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(report.text("stopped"), "crash_loop");
+    let workers = generations(&report, 1);
+    assert_eq!(workers.len(), 3);
+    let starts: Vec<f64> =
+        workers.iter().map(|worker| worker["died_after_seconds"].as_f64().unwrap()).collect();
+    assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= 1.0), "{starts:?}");
+}
+
+#[test]
+fn restarts_over_their_limit_end_the_run_with_its_report() {
+    let words = "--procs 2 --conns 20 --duration 1h --restart-limit 1/60s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    for name in ["sclients: worker 0", "sclients: worker 1"] {
+        send(run.child(name), Signal::SIGKILL);
+    }
+    let report = run.wait_for(Duration::from_secs(15)).expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(report.text("stopped"), "restart_limit");
+    assert_reason(&report, "more than 1 times in 1m (--restart-limit)");
+}
+
+#[test]
+fn a_worker_that_dies_before_it_is_ready_is_the_end_of_the_start() {
+    let line = format!("ulimit -n 40; exec {} --conns 8 --source 192.0.2.1", driver::BINARY);
+    let done = shell(&line).run();
+    assert_ne!(done.code(), 0);
+    assert!(done.left_behind.is_empty(), "{:?}", done.left_behind);
+}
+
+#[test]
+fn a_worker_killed_while_connections_open_is_replaced_before_load() {
+    let words = "--procs 2 --conns 100 --connect-rate 100 --duration 500ms";
+    let mut run = followed(words).spawn();
+    run.await_line("open ");
+    run.await_line("open ");
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let report = run.wait_for(Duration::from_secs(20)).expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(report.count("connections.live"), 200);
+    assert_eq!(report.count("connections.peak_live"), 200);
+    let workers = generations(&report, 1);
+    assert_eq!((workers.len(), workers[0]["loss"]["gap_ms"].as_u64()), (2, Some(0)));
+}
+
+#[test]
+fn fifty_workers_that_die_at_once_are_all_reaped_and_all_replaced() {
+    let words = "--procs 50 --conns 2 --think 20ms --duration 6s --restart-limit 100/60s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    let workers: Vec<i32> = (0..50).map(|k| run.child(&format!("sclients: worker {k}"))).collect();
+    workers.iter().for_each(|worker| send(*worker, Signal::SIGKILL));
+    let reaped = wait_until(Duration::from_secs(2), || {
+        workers.iter().all(|pid| fs::metadata(format!("/proc/{pid}")).is_err())
+    });
+    assert!(reaped, "there are zombies");
+    await_live(&mut run, 100);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(report.list("workers").len(), 100);
+    assert_eq!(report.count("connections.established"), 200);
+    assert_eq!(report.count("connections.live"), 100);
+    assert_eq!(report.sum("connections.failed"), 0);
+}
+
+/// What the descriptors of a process are, without standard streams.
+fn descriptors(pid: i32) -> Vec<String> {
+    let folder = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let beyond =
+        folder.filter(|entry| !["0", "1", "2"].contains(&&*entry.file_name().to_string_lossy()));
+    let link = |entry: fs::DirEntry| fs::read_link(entry.path()).ok();
+    beyond.filter_map(link).map(|to| to.to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_worker_holds_no_descriptor_of_another_be_it_a_successor() {
+    let mut run = followed("--procs 3 --conns 5 --think 10ms --duration 4s").spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 0"), Signal::SIGKILL);
+    await_live(&mut run, 10);
+    await_live(&mut run, 15);
+    // What these tests were started with is everybody's.
+    let mut seen: BTreeSet<String> = descriptors(std::process::id() as i32).into_iter().collect();
+    let inherited = seen.clone();
+    for slot in 0..3 {
+        let all = descriptors(run.child(&format!("sclients: worker {slot}")));
+        let of = |kind: &str| -> BTreeSet<String> {
+            let of_kind = all.iter().filter(|to| to.starts_with(kind)).cloned();
+            of_kind.filter(|to| !inherited.contains(to)).collect()
+        };
+        let pipes = of("pipe:");
+        assert_eq!(pipes.len(), 2, "control and reports: {all:?}");
+        assert_eq!(of("socket:").len(), 5, "{all:?}");
+        assert!(pipes.is_disjoint(&seen), "{all:?}");
+        seen.extend(pipes);
+    }
+    run.wait().expect(INVALID);
+}
+
+#[test]
+fn a_child_of_whoever_started_the_program_is_reaped_and_no_worker() {
+    let words = "--format json --progress 100ms --interval 100ms --conns 20 --duration 1500ms";
+    let line = format!("sleep 0.7 & exec {} {words}", driver::BINARY);
+    let report = shell(&line).run().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    assert_eq!(report.list("workers").len(), 1);
+}
+
+#[test]
+fn workers_are_to_be_killed_for_memory_before_their_supervisor() {
+    let mut run = followed("--conns 5 --think 10ms --duration 1s").spawn();
+    run.await_measurement();
+    let score = |pid: i32| -> i32 {
+        let text = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        text.trim().parse().unwrap()
+    };
+    let (own, workers) = (score(run.pid()), score(run.child("sclients: worker 0")));
+    assert!(workers > own || own == 1_000, "{workers} and {own}");
+    run.wait().expect(0);
+}
+
+#[test]
+fn a_fork_that_is_refused_is_named_and_tried_again() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 8s").spawn();
+    run.await_measurement();
+    let descriptors = descriptors(run.pid()).len() as u64 + 3;
+    let limit = |soft: u64| {
+        let words = format!("--pid={} --nofile={soft}:", run.pid());
+        let done = std::process::Command::new("prlimit").args(words.split(' ')).status();
+        assert!(done.unwrap().success());
+    };
+    limit(descriptors);
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    thread::sleep(Duration::from_millis(1_500));
+    limit(10_000);
+    let line = run.await_line("cannot be started again");
+    assert!(line.contains("worker 1 ") && line.contains("next try in 1 s"), "{line}");
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(generations(&report, 1).len(), 2);
+    assert_eq!(report.count("connections.live"), 40);
+}
