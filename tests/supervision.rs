@@ -2,11 +2,12 @@
 
 mod driver;
 
-use driver::{Report, Running, followed, send, shell, wait_until};
+use driver::{Report, Running, followed, sclients, send, shell, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -224,11 +225,169 @@ fn restarts_over_their_limit_end_the_run_with_its_report() {
 }
 
 #[test]
-fn a_worker_that_dies_before_it_is_ready_is_the_end_of_the_start() {
-    let line = format!("ulimit -n 40; exec {} --conns 8 --source 192.0.2.1", driver::BINARY);
-    let done = shell(&line).run();
-    assert_ne!(done.code(), 0);
-    assert!(done.left_behind.is_empty(), "{:?}", done.left_behind);
+fn a_worker_killed_before_the_run_began_is_the_end_of_it() {
+    let run = followed("--procs 60 --conns 2 --duration 1h").spawn();
+    let mut found = None;
+    assert!(wait_until(driver::DEADLINE, || {
+        found = run.find_child("sclients: worker 0");
+        found.is_some()
+    }));
+    send(found.unwrap(), Signal::SIGKILL);
+    let done = run.wait_for(Duration::from_secs(20)).expect(INVALID);
+    let line = done.stderr.last().unwrap();
+    assert!(line.starts_with("sclients: worker 0 (process "), "{line}");
+    assert!(line.ends_with(" died: SIGKILL before the run began"), "{line}");
+}
+
+#[test]
+fn a_worker_that_cannot_begin_is_the_end_of_the_start_with_its_reason() {
+    let done = followed("--procs 2 --conns 2 --cpus 0,1023").run().expect(3);
+    let line = done.stderr.last().unwrap();
+    assert!(line.starts_with("sclients: worker 1: processor 1023 cannot be had"), "{line}");
+}
+
+#[test]
+fn whatever_signal_ends_a_worker_is_named() {
+    let words = "--procs 3 --conns 5 --think 10ms --duration 2500ms";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    let of = |slot| run.child(&format!("sclients: worker {slot}"));
+    let workers = [of(0), of(1), of(2)];
+    send(workers[0], Signal::SIGABRT);
+    send(workers[1], Signal::SIGBUS);
+    // The first one goes to a handler that looks for an overflow of the stack, and finds none.
+    for _ in 0..2 {
+        send(workers[2], Signal::SIGSEGV);
+        thread::sleep(Duration::from_millis(50));
+    }
+    let segfault = fs::metadata(format!("/proc/{}", workers[1])).is_ok();
+    if segfault {
+        send(workers[1], Signal::SIGBUS);
+    }
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    for (slot, exit) in [(0, "SIGABRT"), (1, "SIGBUS"), (2, "SIGSEGV")] {
+        assert_replaced(&report, slot, exit);
+    }
+}
+
+/// The end of a worker's pipe into which it writes its reports.
+fn report_pipe(worker: i32) -> fs::File {
+    let words = fs::read_to_string(format!("/proc/{worker}/cmdline")).unwrap();
+    let number = words.split('\0').skip_while(|word| *word != "--report").nth(1).unwrap();
+    let path = format!("/proc/{worker}/fd/{number}");
+    fs::OpenOptions::new().write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_worker_that_sends_garbage_is_ended_and_followed() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();
+    run.await_measurement();
+    report_pipe(run.child("sclients: worker 1")).write_all(&[0xff; 64]).unwrap();
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_replaced(&report, 1, "SIGKILL");
+    assert_reason(&report, "worker 1 sent what cannot be read");
+}
+
+#[test]
+fn the_torn_frame_of_a_dying_worker_is_no_report_and_no_fault() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 1");
+    send(worker, Signal::SIGSTOP);
+    run.await_line("worker 1 stopped");
+    let mut bytes = Vec::new();
+    wire::frame(&wire::Report::Alive, 0, &mut bytes);
+    report_pipe(worker).write_all(&bytes[..5]).unwrap();
+    send(worker, Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_replaced(&report, 1, "SIGKILL");
+    let reasons = report.list("verdict.reasons");
+    assert!(!reasons.iter().any(|reason| reason.as_str().unwrap().contains("sent what")));
+}
+
+#[test]
+fn a_child_whose_supervisor_is_gone_does_not_begin() {
+    // Process 1 is nobody's supervisor, as one that died before its child could ask to be told.
+    let words = "__child --role worker --slot 0 --supervisor 1 --control 3 --report 4";
+    let done = sclients(words).run().expect(1);
+    assert_eq!(done.stderr, ["sclients: the supervisor (process 1) is gone"]);
+}
+
+#[test]
+fn a_worker_out_of_descriptors_lives_and_says_so() {
+    let words = "--conns 20 --requests-per-connection 5 --think 10ms --duration 2s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 0");
+    let held = descriptors(worker).len() as u64 + 3;
+    limit_descriptors(worker, held - 10);
+    run.await_line(" failed");
+    thread::sleep(Duration::from_millis(500));
+    limit_descriptors(worker, 10_000);
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    assert_eq!(report.text("verdict.state"), "suspect");
+    assert!(report.0["connections"]["failed"]["local.fd_limit"].as_u64() > Some(0));
+    assert_eq!(report.count("connections.live"), 20);
+}
+
+#[test]
+fn a_whole_run_that_is_stopped_for_a_while_loses_nothing() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();
+    run.await_measurement();
+    let all: Vec<i32> = run.processes().iter().map(|process| process.pid).collect();
+    all.iter().for_each(|pid| send(*pid, Signal::SIGSTOP));
+    thread::sleep(Duration::from_secs(1));
+    all.iter().rev().for_each(|pid| send(*pid, Signal::SIGCONT));
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+}
+
+/// Holds a process as a debugger does: unlike a stop by a signal nobody is told, so it seems to hang.
+/// False where that is not allowed.
+fn hold(pid: i32) -> bool {
+    use nix::libc;
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: both requests take no memory of this process.
+    let results = unsafe {
+        [
+            libc::ptrace(libc::PTRACE_SEIZE, pid, none, none),
+            libc::ptrace(libc::PTRACE_INTERRUPT, pid, none, none),
+        ]
+    };
+    results == [0, 0]
+}
+
+#[test]
+fn a_worker_that_hangs_is_ended_and_followed() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 15s").spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 1");
+    if !hold(worker) {
+        eprintln!("skipped: no process may be traced here");
+        return;
+    }
+    let held = Instant::now();
+    run.await_line("worker 1 hangs: silent for 10 s");
+    assert!((9.0..11.5).contains(&held.elapsed().as_secs_f64()), "{:?}", held.elapsed());
+    // Whoever holds it is told of its end first: of the hold itself, then of that.
+    let pid = nix::unistd::Pid::from_raw(worker);
+    while !matches!(
+        nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::__WALL)).unwrap(),
+        nix::sys::wait::WaitStatus::Signaled(..)
+    ) {}
+    assert!((11.0..13.5).contains(&held.elapsed().as_secs_f64()), "{:?}", held.elapsed());
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    let workers = generations(&report, 1);
+    assert_eq!(workers.len(), 2);
+    assert_eq!(workers[0]["loss"]["why"], "silent for too long");
+    assert!(workers[0]["loss"]["unknown_ms"].as_u64().unwrap() >= 10_000);
 }
 
 #[test]
@@ -323,20 +482,22 @@ fn workers_are_to_be_killed_for_memory_before_their_supervisor() {
     run.wait().expect(0);
 }
 
+/// Lets a process open so many descriptors from now on.
+fn limit_descriptors(pid: i32, soft: u64) {
+    let words = [format!("--pid={pid}"), format!("--nofile={soft}:")];
+    let done = std::process::Command::new("prlimit").args(words).status();
+    assert!(done.unwrap().success());
+}
+
 #[test]
 fn a_fork_that_is_refused_is_named_and_tried_again() {
     let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 8s").spawn();
     run.await_measurement();
     let descriptors = descriptors(run.pid()).len() as u64 + 3;
-    let limit = |soft: u64| {
-        let words = format!("--pid={} --nofile={soft}:", run.pid());
-        let done = std::process::Command::new("prlimit").args(words.split(' ')).status();
-        assert!(done.unwrap().success());
-    };
-    limit(descriptors);
+    limit_descriptors(run.pid(), descriptors);
     send(run.child("sclients: worker 1"), Signal::SIGKILL);
     thread::sleep(Duration::from_millis(1_500));
-    limit(10_000);
+    limit_descriptors(run.pid(), 10_000);
     let line = run.await_line("cannot be started again");
     assert!(line.contains("worker 1 ") && line.contains("next try in 1 s"), "{line}");
     let report = run.wait().expect(INVALID).json();

@@ -204,7 +204,8 @@ impl Summary {
         let (rate, arrivals) = config.load.schedule()?;
         let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
         let planned = all.min(config.requests.unwrap_or(u64::MAX));
-        (arrivals != Arrivals::Poisson && self.signal.is_none()).then_some(planned)
+        let whole = self.signal.is_none() && self.stopped.is_none();
+        (arrivals != Arrivals::Poisson && whole).then_some(planned)
     }
 
     /// Requests whose end nobody saw: still in flight, or never sent because the run ended.

@@ -237,6 +237,14 @@ impl Conductor {
         self.start.unwrap_or(self.begun)
     }
 
+    /// What is run; none where a target serves alone.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        match &self.job {
+            Job::Run(plan, _) => Some(plan),
+            Job::Serve(..) => None,
+        }
+    }
+
     /// When load began.
     pub(super) fn load(&self) -> Option<Instant> {
         self.load
@@ -537,11 +545,8 @@ pub(super) fn stop_for(context: &mut Context, now: Instant, why: StoppedFor) {
 
 /// Answers the deaths of workers while there is load to make.
 fn heed_deaths(context: &mut Context, now: Instant) {
-    let conductor = &context.world.conductor;
-    let Job::Run(plan, _) = &conductor.job else { return };
-    if matches!(conductor.stage, Stage::Opening | Stage::Running) {
-        let plan = plan.clone();
-        succession::turn(context, &plan, now);
+    if matches!(context.world.conductor.stage, Stage::Opening | Stage::Running) {
+        succession::turn(context, now);
     }
 }
 

@@ -9,7 +9,7 @@
 //! A successor has the slot's connections, source ports, rate and processor. What was due in its slot
 //! meanwhile is counted as lost ([`super::ticks`]), so that it takes the ticks that are left.
 
-use super::children::{Children, tell_one, watch_pipes};
+use super::children::{Child, Children, tell_one, watch_pipes};
 use super::conductor::{StoppedFor, stop_for};
 use super::slot::{Input, State};
 use super::spawn::Role;
@@ -105,23 +105,44 @@ impl Succession {
     }
 }
 
-/// One turn: answers the deaths that came, starts who is due, and lets successors begin.
-pub(super) fn turn(context: &mut Context, plan: &Plan, now: Instant) {
-    for index in 0..context.world.children.all().len() {
-        let child = &context.world.children.all()[index];
-        if child.role != Role::Worker {
-            continue;
+/// What is to be done about a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Mourn,
+    Succeed,
+    Start,
+    Load,
+}
+
+/// What is to be done about `child` at `now`, while a run opens its connections or is `loaded`.
+fn deed(child: &Child, loaded: bool, now: Instant) -> Option<Deed> {
+    match child.state {
+        State::Dead if !child.mourned => Some(Deed::Mourn),
+        State::Dead if child.successor_due.is_some_and(|due| due <= now) => Some(Deed::Succeed),
+        State::Ready => Some(Deed::Start),
+        State::Running if loaded && child.opened.is_some() && child.loaded.is_none() => {
+            Some(Deed::Load)
         }
-        match child.state {
-            State::Dead if !child.mourned => mourn(context, plan, index, now),
-            State::Dead if child.successor_due.is_some_and(|due| due <= now) => {
-                succeed(context, plan, index, now);
-            }
-            State::Ready => tell_one(context, index, &Command::Start { at_nanos: now.as_nanos() }),
-            State::Running if child.opened.is_some() && child.loaded.is_none() => {
-                load(context, plan, index, now);
-            }
-            _ => {}
+        _ => None,
+    }
+}
+
+/// One turn: answers the deaths that came, starts who is due, and lets successors begin.
+pub(super) fn turn(context: &mut Context, now: Instant) {
+    for index in 0..context.world.children.all().len() {
+        let World { children, conductor, .. } = &context.world;
+        let child = &children.all()[index];
+        let deed = deed(child, conductor.load().is_some(), now);
+        let worker = child.role == Role::Worker;
+        let (Some(deed), Some(plan)) = (deed.filter(|_| worker), conductor.plan()) else {
+            continue;
+        };
+        let plan = plan.clone();
+        match deed {
+            Deed::Mourn => mourn(context, &plan, index, now),
+            Deed::Succeed => succeed(context, &plan, index, now),
+            Deed::Start => tell_one(context, index, &Command::Start { at_nanos: now.as_nanos() }),
+            Deed::Load => load(context, &plan, index, now),
         }
     }
 }
@@ -198,12 +219,10 @@ fn succeed(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
 
 /// The successor's connections are there: its load begins, with what is left of its slot's.
 fn load(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
-    if context.world.conductor.load().is_none() {
-        return;
-    }
     let slot = context.world.children.all()[index].slot;
     let at = now + LOAD_AHEAD;
-    let gone = ticks::settle(&mut context.world, plan, slot, at);
+    let until = context.world.conductor.times(at).end;
+    let gone = ticks::settle(&mut context.world, plan, slot, until);
     tell_one(context, index, &Command::Load { at_nanos: at.as_nanos(), gone });
 }
 
