@@ -7,7 +7,8 @@
 //!
 //! One dispatch loop watches the report pipes, the control pipes, a signal descriptor and the
 //! printer; what may block is the printer's. Start at [`run`] and [`serve`]; `conductor` decides
-//! what comes next, [`slot::State`] is the state of each child.
+//! what comes next, [`slot::State`] is the state of each child, `succession` decides who follows a worker
+//! that died, `ticks` counts what was due meanwhile.
 
 mod children;
 mod conductor;
