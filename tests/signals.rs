@@ -247,7 +247,8 @@ fn a_signal_at_the_very_start_ends_in_order() {
     let started = driver::wait_until(driver::DEADLINE, || run.processes().len() >= 2);
     assert!(started, "no child");
     run.signal(Signal::SIGINT);
-    run.wait_for(Duration::from_secs(10)).expect(INTERRUPTED).json().assert_ledger();
+    // Sooner than the grace: the stop may have come with the share, and is heard all the same.
+    run.wait_for(Duration::from_secs(4)).expect(INTERRUPTED).json().assert_ledger();
 }
 
 #[test]

@@ -65,7 +65,8 @@ impl Child {
 pub fn attach<R: Role>(context: &mut Context<R>, adopted: Adopted) -> io::Result<()> {
     context.world.model.child().in_need = Some(adopted.report_pipe()?);
     let [control, reports] = adopted.targets()?;
-    context.insert(control)?;
+    let commanding = context.insert(control)?;
+    context.call_again(commanding);
     let reporting = context.insert(reports)?;
     context.world.model.child().reporting = Some(reporting);
     Ok(())

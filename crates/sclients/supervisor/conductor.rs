@@ -363,7 +363,7 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
 
 fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let World { children, conductor, .. } = &mut context.world;
-    if let Some(failure) = children.stillborn() {
+    if let Some(failure) = children.stillborn().filter(|_| conductor.stopped.is_none()) {
         return conductor.fail(failure);
     }
     if !(children.all_are(Role::Target, State::Ready)
