@@ -271,10 +271,10 @@ fn whatever_signal_ends_a_worker_is_named() {
     }
 }
 
-/// The end of a worker's pipe into which it writes its reports.
-fn report_pipe(worker: i32) -> fs::File {
+/// The writing end of a worker's pipe, `--report` or `--control`.
+fn pipe(worker: i32, which: &str) -> fs::File {
     let words = fs::read_to_string(format!("/proc/{worker}/cmdline")).unwrap();
-    let number = words.split('\0').skip_while(|word| *word != "--report").nth(1).unwrap();
+    let number = words.split('\0').skip_while(|word| *word != which).nth(1).unwrap();
     let path = format!("/proc/{worker}/fd/{number}");
     fs::OpenOptions::new().write(true).open(path).unwrap()
 }
@@ -283,11 +283,45 @@ fn report_pipe(worker: i32) -> fs::File {
 fn a_worker_that_sends_garbage_is_ended_and_followed() {
     let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();
     run.await_measurement();
-    report_pipe(run.child("sclients: worker 1")).write_all(&[0xff; 64]).unwrap();
+    pipe(run.child("sclients: worker 1"), "--report").write_all(&[0xff; 64]).unwrap();
     let report = run.wait().expect(INVALID).json();
     report.assert_ledger();
     assert_replaced(&report, 1, "SIGKILL");
     assert_reason(&report, "worker 1 sent what cannot be read");
+}
+
+#[test]
+fn a_worker_that_panics_is_followed_and_its_first_line_is_told() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();
+    run.await_measurement();
+    // Commands 0 to 2 were its share, Start and Load; a second share breaks an invariant.
+    let share = wire::TargetShare {
+        slot: 0,
+        seed: 0,
+        listen: ([127, 0, 0, 1], 1).into(),
+        protocol: wire::ProtocolKind::Http,
+        body_bytes: 0,
+        message_bytes: 0,
+        delay_nanos: 0,
+        hostile: None,
+        service_nanos: 0,
+        service_exponential: false,
+        stalls: Vec::new(),
+        connections: 0,
+        interval_nanos: 0,
+        cpu: None,
+    };
+    let mut bytes = Vec::new();
+    wire::frame(&wire::Command::Serve(share), 3, &mut bytes);
+    pipe(run.child("sclients: worker 1"), "--control").write_all(&bytes).unwrap();
+    let done = run.wait();
+    assert_eq!(done.code(), INVALID);
+    let report = done.json();
+    report.assert_ledger();
+    assert_replaced(&report, 1, "exit 101");
+    let why = "panic: a share comes once, and first";
+    assert_eq!(generations(&report, 1)[0]["loss"]["why"], why);
+    assert_reason(&report, why);
 }
 
 #[test]
@@ -299,7 +333,7 @@ fn the_torn_frame_of_a_dying_worker_is_no_report_and_no_fault() {
     run.await_line("worker 1 stopped");
     let mut bytes = Vec::new();
     wire::frame(&wire::Report::Alive, 0, &mut bytes);
-    report_pipe(worker).write_all(&bytes[..5]).unwrap();
+    pipe(worker, "--report").write_all(&bytes[..5]).unwrap();
     send(worker, Signal::SIGKILL);
     let report = run.wait().expect(INVALID).json();
     report.assert_ledger();
@@ -411,12 +445,15 @@ fn fifty_workers_that_die_at_once_are_all_reaped_and_all_replaced() {
     let mut run = followed(words).spawn();
     run.await_measurement();
     let workers: Vec<i32> = (0..50).map(|k| run.child(&format!("sclients: worker {k}"))).collect();
+    let held = descriptors(run.pid()).len();
     workers.iter().for_each(|worker| send(*worker, Signal::SIGKILL));
-    let reaped = wait_until(Duration::from_secs(2), || {
+    let reaped = wait_until(Duration::from_secs(1), || {
         workers.iter().all(|pid| fs::metadata(format!("/proc/{pid}")).is_err())
     });
     assert!(reaped, "there are zombies");
+    await_live(&mut run, 0);
     await_live(&mut run, 100);
+    assert_eq!(descriptors(run.pid()).len(), held, "what belonged to the dead is closed");
     let report = run.wait().expect(INVALID).json();
     report.assert_ledger();
     assert_eq!(report.list("workers").len(), 100);

@@ -431,6 +431,10 @@ fn report_target(index: usize, pipe: Pipe) -> Boxed<World> {
         let child = &mut context.world.children.all[index];
         child.reports_open = false;
         bury(child);
+        // Nobody reads commands any more either.
+        if let Some(controlling) = child.controlling.take() {
+            context.socket_closed(controlling);
+        }
         if let Some(id) = pipe.dispatch_id() {
             context.socket_closed(id);
         }

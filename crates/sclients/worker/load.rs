@@ -580,7 +580,7 @@ impl Role for Load {
                 load.schedule.stop_at(Instant::now());
             }
             Command::Release => load.child.leave(),
-            Command::Work(_) | Command::Serve(_) => {}
+            Command::Work(_) | Command::Serve(_) => panic!("a share comes once, and first"),
         }
     }
 }
