@@ -6,7 +6,7 @@ use driver::{Report, Server, await_gone, followed, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const INVALID: i32 = 5;
 
@@ -20,7 +20,7 @@ fn assert_reason(report: &Report, part: &str) {
 
 #[test]
 fn a_worker_killed_mid_run_is_named_and_the_others_go_on() {
-    let mut run = followed("--procs 3 --conns 50 --duration 2s").spawn();
+    let mut run = followed("--procs 3 --conns 50 --duration 2s --on-worker-death continue").spawn();
     run.await_measurement();
     send(run.child("sclients: worker 1"), Signal::SIGKILL);
     let report = run.wait().expect(INVALID).json();
@@ -46,7 +46,8 @@ fn a_worker_killed_mid_run_is_named_and_the_others_go_on() {
 
 #[test]
 fn the_text_for_a_person_says_who_was_lost() {
-    let words = "--format text --procs 2 --conns 50 --duration 1s --load hold";
+    let words =
+        "--format text --procs 2 --conns 50 --duration 1s --load hold --on-worker-death continue";
     let mut run = followed(words).spawn();
     run.await_measurement();
     send(run.child("sclients: worker 0"), Signal::SIGKILL);
@@ -58,7 +59,8 @@ fn the_text_for_a_person_says_who_was_lost() {
 
 #[test]
 fn a_worker_killed_while_connections_open_does_not_hold_up_the_rest() {
-    let words = "--procs 2 --conns 100 --connect-rate 100 --duration 500ms";
+    let words =
+        "--procs 2 --conns 100 --connect-rate 100 --duration 500ms --on-worker-death continue";
     let mut run = followed(words).spawn();
     run.await_line("open ");
     run.await_line("open ");
@@ -72,7 +74,7 @@ fn a_worker_killed_while_connections_open_does_not_hold_up_the_rest() {
 
 #[test]
 fn when_all_workers_are_killed_the_run_ends_by_itself() {
-    let mut run = followed("--procs 2 --conns 50 --duration 1h").spawn();
+    let mut run = followed("--procs 2 --conns 50 --duration 1h --on-worker-death continue").spawn();
     run.await_measurement();
     for name in ["sclients: worker 0", "sclients: worker 1"] {
         send(run.child(name), Signal::SIGKILL);
@@ -194,4 +196,33 @@ fn a_worker_that_stalls_completes_its_run() {
     report.assert_ledger();
     report.assert_equals_target();
     assert!(report.number("latency_us.from_due.max") >= 900_000.0, "the stall is in the figures");
+}
+
+#[test]
+fn a_worker_that_is_stopped_is_shown_as_such_and_was_not_lost() {
+    let mut run = followed("--procs 2 --conns 20 --duration 3s").spawn();
+    run.await_measurement();
+    let worker = run.child("sclients: worker 1");
+    send(worker, Signal::SIGSTOP);
+    let stopped = Instant::now();
+    run.await_line("worker 1 stopped");
+    assert!(stopped.elapsed() < Duration::from_millis(250), "{:?}", stopped.elapsed());
+    thread::sleep(Duration::from_secs(1));
+    send(worker, Signal::SIGCONT);
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    let stopped = report.count("workers.1.stopped_ms");
+    assert!((1_000..2_000).contains(&stopped), "{stopped}");
+    assert_eq!(report.at("workers.1.loss"), &Value::Null);
+}
+
+#[test]
+fn a_worker_that_stays_stopped_does_not_hold_up_the_planned_end() {
+    let mut run = followed("--procs 2 --conns 20 --duration 2s").spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 1"), Signal::SIGSTOP);
+    let report = run.wait_for(Duration::from_secs(10)).expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
 }

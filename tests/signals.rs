@@ -2,7 +2,7 @@
 
 mod driver;
 
-use driver::{Report, Server, followed, sclients};
+use driver::{Report, Server, followed, sclients, send, shell};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -101,6 +101,124 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_stopped_worker_is_woken_to_end_and_tells_what_it_had() {
+    let mut run = followed("--procs 2 --conns 20 --duration 1h").spawn();
+    run.await_measurement();
+    send(run.child("sclients: worker 1"), Signal::SIGSTOP);
+    run.await_line("worker 1 stopped");
+    run.signal(Signal::SIGTERM);
+    let done = run.wait_for(Duration::from_secs(8)).expect(TERMINATED);
+    assert!(done.waited < Duration::from_secs(2), "{:?}", done.waited);
+    let report = done.json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    assert!(report.count("workers.1.stopped_ms") > 0);
+    assert_eq!(report.count("workers.0.stopped_ms"), 0);
+}
+
+/// A process that stops `pid` again whenever it is let go on.
+fn keep_stopped(pid: i32) -> std::process::Child {
+    let line = format!("while kill -STOP {pid} 2>/dev/null; do sleep 0.001; done");
+    std::process::Command::new("sh").args(["-c", &line]).spawn().unwrap()
+}
+
+#[test]
+fn a_worker_that_stays_stopped_holds_up_the_end_no_longer_than_is_allowed() {
+    let words = "--procs 2 --conns 20 --duration 1h --timeout 10m --target-delay 10m --grace 1s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    let mut stopper = keep_stopped(run.child("sclients: worker 1"));
+    run.await_line("worker 1 stopped");
+    run.signal(Signal::SIGTERM);
+    let done = run.wait_for(Duration::from_secs(10)).expect(TERMINATED);
+    stopper.wait().unwrap();
+    assert!(done.waited < Duration::from_millis(4_200), "grace and 3.2 s: {:?}", done.waited);
+    done.json().assert_ledger();
+}
+
+#[test]
+fn a_second_signal_ends_within_a_second_whatever_is_stopped() {
+    let words = "--procs 2 --conns 20 --duration 1h --timeout 10m --target-delay 10m --grace 30s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    let mut stopper = keep_stopped(run.child("sclients: worker 1"));
+    run.await_line("worker 1 stopped");
+    run.signal(Signal::SIGINT);
+    run.await_line("drain");
+    run.signal(Signal::SIGINT);
+    let done = run.wait_for(Duration::from_secs(5)).expect(INTERRUPTED);
+    stopper.wait().unwrap();
+    assert!(done.waited < Duration::from_millis(1_200), "{:?}", done.waited);
+    done.json().assert_ledger();
+}
+
+#[test]
+fn a_third_signal_kills_and_still_reports() {
+    let words = "--conns 20 --duration 1h --timeout 10m --target-delay 10m --grace 30s";
+    let mut run = followed(words).spawn();
+    run.await_measurement();
+    let mut stopper = keep_stopped(run.child("sclients: worker 0"));
+    run.await_line("worker 0 stopped");
+    run.signal(Signal::SIGINT);
+    run.await_line("drain");
+    run.signal(Signal::SIGTERM);
+    run.signal(Signal::SIGHUP);
+    let done = run.wait_for(Duration::from_secs(5)).expect(INTERRUPTED);
+    stopper.wait().unwrap();
+    done.json().assert_ledger();
+}
+
+#[test]
+fn sigusr1_shows_the_report_so_far_and_the_run_goes_on() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 2s").spawn();
+    run.await_measurement();
+    // For the supervisor alone: workers and targets do not mind.
+    for child in ["sclients: worker 0", "sclients: target 0"] {
+        send(run.child(child), Signal::SIGUSR1);
+    }
+    run.signal(Signal::SIGUSR1);
+    run.await_line("so far, ");
+    run.await_line("verdict");
+    run.await_line("requests");
+    run.await_line("seed");
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+}
+
+#[test]
+fn a_target_alone_shows_what_it_saw_so_far() {
+    let mut serve = sclients("serve --listen 127.0.0.1:0").spawn();
+    serve.await_line("listening at ");
+    serve.signal(Signal::SIGUSR1);
+    serve.await_line("saw 0 connections");
+    serve.signal(Signal::SIGINT);
+    serve.wait().expect(0);
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let words = "--format json --progress 100ms --interval 100ms --conns 20 --duration 2s";
+    let mut run = shell(&format!("trap '' HUP; exec {} {words}", driver::BINARY)).spawn();
+    run.await_measurement();
+    run.signal(Signal::SIGHUP);
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_a_failed_write_and_no_end_by_signal() {
+    let words = "--format json --progress 100ms --interval 100ms --conns 20 --duration 1s";
+    let out = tempfile::tempdir().unwrap().keep().join("report");
+    let line = format!("ulimit -f 1; exec {} {words} >{}", driver::BINARY, out.display());
+    let done = shell(&line).run();
+    std::fs::remove_dir_all(out.parent().unwrap()).unwrap();
+    let done = done.expect(1);
+    assert!(done.stderr.iter().any(|line| line.contains("cannot be written")), "{:?}", done.stderr);
+}
+
+#[test]
 fn a_second_signal_ends_a_planned_drain_too() {
     let words = "--conns 20 --duration 500ms --timeout 10m --drain 10m --target-delay 10m";
     let mut run = followed(words).spawn();
@@ -129,7 +247,8 @@ fn a_signal_at_the_very_start_ends_in_order() {
     let started = driver::wait_until(driver::DEADLINE, || run.processes().len() >= 2);
     assert!(started, "no child");
     run.signal(Signal::SIGINT);
-    run.wait_for(Duration::from_secs(10)).expect(INTERRUPTED).json().assert_ledger();
+    // Sooner than the grace: the stop may have come with the share, and is heard all the same.
+    run.wait_for(Duration::from_secs(4)).expect(INTERRUPTED).json().assert_ledger();
 }
 
 #[test]

@@ -78,7 +78,8 @@ impl Evidence {
         let counters = summary.counters();
         let (starts, response) = match config.load {
             Load::Overload { .. } => {
-                let attempted = counters.of(Counter::ConnectionsAttempted);
+                let lost = counters.of(Counter::AttemptsLost);
+                let attempted = counters.of(Counter::ConnectionsAttempted) + lost;
                 let time = config.connect_timeout.as_nanos() as u64;
                 (attempted - refused_by_this_host(&counters), Some(time))
             }

@@ -163,6 +163,9 @@ impl Fold {
             // A ledger that does not balance was told when it came.
             let _ = self.count(*who, interval, *ended);
         }
+        for (who, phase, lost) in &cut.lost {
+            self.count_lost(*who, *phase, lost);
+        }
         for (window, histograms) in &cut.distributions {
             self.measure(*window, histograms);
         }
@@ -174,6 +177,17 @@ impl Fold {
             self.parts.entry(*who).or_default().last_words = Some(*words);
         }
         self.peak_live = self.peak_live.max(cut.peak_live);
+    }
+
+    /// Adds what is known to be lost with `who`, which did not report it itself.
+    pub fn take_lost(&mut self, who: Who, phase: Phase, lost: &Counters) {
+        self.recent.lost.push((who, phase, lost.clone()));
+        self.count_lost(who, phase, lost);
+    }
+
+    fn count_lost(&mut self, who: Who, phase: Phase, lost: &Counters) {
+        self.parts.entry(who).or_default().counters.merge(lost);
+        self.phases[phase as usize].merge(lost);
     }
 
     /// Takes how the requests came at `who`, a target.

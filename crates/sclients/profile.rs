@@ -292,6 +292,12 @@ impl Profile {
         u64::try_from(height / arrival + begun).unwrap_or(u64::MAX)
     }
 
+    /// How many of those are worker `index`'s, which takes every `workers`-th from its own.
+    pub fn count_of(&self, index: u32, workers: u32, nanos: u64) -> u64 {
+        let others = self.count_before(nanos).saturating_sub(u64::from(index));
+        others.div_ceil(u64::from(workers.max(1)))
+    }
+
     /// The position that is reached at `nanos` from the start, rounded down: the profile's own time, in
     /// which its arrivals are even.
     pub fn position(&self, nanos: u64) -> u128 {

@@ -5,7 +5,7 @@
 
 use crate::fold::Who;
 use dispatch::Instant;
-use stats::{Gaps, Histogram, Interval, Latency, Samples};
+use stats::{Counters, Gaps, Histogram, Interval, Latency, Phase, Samples};
 use std::collections::BTreeMap;
 use wire::Final;
 
@@ -18,6 +18,8 @@ pub struct Recent {
     /// Counters, gauges and strains in the order in which they came, each with its end; the
     /// distributions and samples are empty.
     pub intervals: Vec<(Who, Interval, Instant)>,
+    /// What is known to be lost with dead workers.
+    pub lost: Vec<(Who, Phase, Counters)>,
     /// Histograms of all workers, by kind, for each interval of measurement.
     pub distributions: BTreeMap<u64, Vec<Histogram>>,
     /// What servers sent.

@@ -8,7 +8,7 @@ use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{
-    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, HostileShare, LoadShare, PeerShare,
+    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, HostileShare, JoinShare, LoadShare, PeerShare,
     ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare, TargetShare,
     WorkerShare,
 };
@@ -21,6 +21,7 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         slot,
         workers: config.procs,
         generation: 0,
+        joins: None,
         seed: plan.seed_of(slot),
         connections: config.conns,
         load: load(plan),
@@ -59,6 +60,13 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         cpu: plan.cpu_of(slot),
         spin: config.spin,
     }
+}
+
+/// The part of another generation of worker `slot`, which joins the run under way: the same part, drawn
+/// from a seed of its own.
+pub fn of_successor(plan: &Plan, slot: u32, generation: u32, joins: JoinShare) -> WorkerShare {
+    let seed = plan.seed_of_generation(slot, generation);
+    WorkerShare { generation, seed, joins: Some(joins), ..of_worker(plan, slot) }
 }
 
 fn schedule(rate: &Profile, arrivals: Arrivals) -> ArrivalsShare {

@@ -81,15 +81,23 @@ pub struct ChildRecord {
     pub exit: Option<Exit>,
     /// If it died: when, from the start of the run, and what nobody knows of it.
     pub death: Option<Death>,
+    /// For how long signals had stopped it.
+    pub stopped: Duration,
 }
 
 /// A child's death.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Death {
     /// From the common start instant.
     pub after: Duration,
     /// From its last report to its death: what happened then is not known.
     pub unknown: Duration,
+    /// From its death to the next load in its slot, or to the end of load.
+    pub gap: Duration,
+    /// From its death to the start of its successor, if it has one.
+    pub replaced_after: Option<Duration>,
+    /// What is known of it beside the exit status.
+    pub why: Option<String>,
 }
 
 /// What the supervisor used.
@@ -231,7 +239,8 @@ impl Summary {
         let (rate, arrivals) = config.load.schedule()?;
         let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
         let planned = all.min(config.requests.unwrap_or(u64::MAX));
-        let whole = self.course.signal.is_none() && self.course.cut.is_none();
+        let Course { signal, stopped, cut, .. } = &self.course;
+        let whole = signal.is_none() && stopped.is_none() && cut.is_none();
         (arrivals != Arrivals::Poisson && whole).then_some(planned)
     }
 

@@ -8,7 +8,7 @@
 use crate::audit::{self, Evidence};
 use crate::config::Load;
 use crate::exit::ExitCode;
-use crate::summary::Summary;
+use crate::summary::{ChildRecord, Death, Summary};
 use crate::supervisor::Role;
 use dispatch::Signal;
 use stats::{Counter, Fault, Outcome, ledger};
@@ -59,6 +59,10 @@ impl Verdict {
             reasons.extend(summary.course.trouble.iter().cloned());
             state = state.max(State::Suspect);
         }
+        if let Some(accepted) = accepted_losses(summary) {
+            reasons.extend(accepted);
+            state = state.max(State::Suspect);
+        }
         let mut notes = Vec::new();
         for finding in audit::judge(&Evidence::of(summary)) {
             let list = if finding.state == State::Valid { &mut notes } else { &mut reasons };
@@ -77,7 +81,9 @@ pub fn untrue_counts(summary: &Summary) -> Vec<String> {
     reasons.extend(summary.course.faults.iter().cloned());
     reasons.extend(imbalance(summary));
     reasons.extend(lost_time(summary));
-    reasons.extend(deaths(summary));
+    if accepted_losses(summary).is_none() {
+        reasons.extend(deaths(summary));
+    }
     reasons.extend(shortfall(summary));
     reasons
 }
@@ -108,21 +114,44 @@ fn lost_time(summary: &Summary) -> Option<String> {
     (!times.balance()).then(|| format!("the times of requests do not add up: {times:?}"))
 }
 
+/// What was lost with workers, where each loss is one that the user accepts.
+fn accepted_losses(summary: &Summary) -> Option<Vec<String>> {
+    let most = summary.plan.config.allow_lost?;
+    let accepted = |(child, death): (&ChildRecord, &Death)| {
+        child.role == Role::Worker && death.unknown <= most
+    };
+    let any = summary.deaths().next().is_some();
+    (any && summary.deaths().all(accepted)).then(|| deaths(summary).collect())
+}
+
 fn deaths(summary: &Summary) -> impl Iterator<Item = String> + '_ {
     summary.deaths().map(|(child, death)| {
         let (role, slot, pid) = (child.role.name(), child.slot, child.pid);
-        let how = child.exit.map_or_else(|| "without a trace".to_owned(), |exit| exit.to_string());
+        let exit = child.exit.map_or_else(|| "without a trace".to_owned(), |exit| exit.to_string());
+        let how = death.why.as_ref().map_or_else(|| exit.clone(), |why| format!("{exit}, {why}"));
         let after = death.after.as_secs_f64();
-        let unknown = death.unknown.as_millis();
         match child.role {
             Role::Worker => format!(
-                "{role} {slot} (process {pid}) was lost {after:.3} s into the run: {how}; its last {unknown} ms are unknown"
+                "{role} {slot} (process {pid}) was lost {after:.3} s into the run: {how}; its last {} ms are unknown, and {}",
+                death.unknown.as_millis(),
+                gap(death),
             ),
             Role::Target => {
                 format!("{role} {slot} (process {pid}) died {after:.3} s into the run: {how}")
             }
         }
     })
+}
+
+/// For how long nobody had the slot of a dead worker, in words.
+fn gap(death: &Death) -> String {
+    let gap = death.gap.as_millis();
+    match death.replaced_after {
+        Some(after) => {
+            format!("its slot made no load for {gap} ms (replaced after {} ms)", after.as_millis())
+        }
+        None => format!("its slot made no load for {gap} ms, to the end"),
+    }
 }
 
 fn shortfall(summary: &Summary) -> Option<String> {
@@ -169,7 +198,7 @@ mod tests {
     use super::*;
     use crate::fold::{Fold, Who};
     use crate::plan::samples::{config, plan_on_ample_host};
-    use crate::summary::{ChildRecord, Course, Death};
+    use crate::summary::Course;
     use crate::supervisor::{Exit, StoppedFor};
     use dispatch::Instant;
     use stats::{Interval, Phase};
@@ -247,7 +276,10 @@ mod tests {
             death: Some(Death {
                 after: Duration::from_secs(2),
                 unknown: Duration::from_millis(40),
+                gap: Duration::from_millis(1_234),
+                ..Death::default()
             }),
+            stopped: Duration::ZERO,
         });
         assert_eq!(judged(&summary), (State::Invalid, ExitCode::Invalid));
         let reason = Verdict::of(&summary).reasons.concat();

@@ -174,9 +174,14 @@ impl Running {
 
     /// Its child of this name.
     pub fn child(&self, name: &str) -> i32 {
-        let ours = |process: &Process| process.parent == self.pid() && process.title == name;
-        let found = processes().into_iter().find(ours).map(|process| process.pid);
+        let found = self.find_child(name);
         found.unwrap_or_else(|| panic!("no child `{name}` of {}", self.pid()))
+    }
+
+    /// The same, if it lives.
+    pub fn find_child(&self, name: &str) -> Option<i32> {
+        let ours = |process: &Process| process.parent == self.pid() && process.title == name;
+        processes().into_iter().find(ours).map(|process| process.pid)
     }
 
     /// All processes of this run that live.

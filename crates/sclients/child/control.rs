@@ -14,6 +14,10 @@ use wire::{Command, Decoder, Report, WireError};
 /// Bytes of one read from the control pipe.
 const READ_BYTES: usize = 64 * 1024;
 
+/// How much sooner than its supervisor a child is killed for memory, in thousandths of it, and the most.
+const OOM_SCORE_ABOVE: i32 = 100;
+const OOM_SCORE_MAX: i32 = 1_000;
+
 /// Why a child cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ChildError {
@@ -54,7 +58,19 @@ pub fn adopt(supervisor: i32, control: RawFd, report: RawFd) -> Result<Adopted, 
         return Err(ChildError::Orphan(supervisor));
     }
     let (control, report) = sys::adopt_descriptors(control, report);
+    go_before_the_supervisor();
     Ok(Adopted { control, report, decoder: Decoder::default() })
+}
+
+/// Where memory runs out, this process is to be killed before the supervisor, which has the counts: more
+/// may always be asked for (proc_pid_oom_score_adj(5)). Where it is refused, both are as likely.
+fn go_before_the_supervisor() {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let inherited =
+        std::fs::read_to_string(FILE).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    if let Some(inherited) = inherited {
+        let _ = std::fs::write(FILE, (inherited + OOM_SCORE_ABOVE).min(OOM_SCORE_MAX).to_string());
+    }
 }
 
 /// Waits for the first command.
@@ -83,6 +99,11 @@ impl Adopted {
         wire::frame(&Report::Fatal(why.to_string()), 0, &mut bytes);
         // Nobody is left to tell if this fails.
         let _ = std::fs::File::from(self.report).write_all(&bytes);
+    }
+
+    /// The report pipe once more.
+    pub(super) fn report_pipe(&self) -> io::Result<OwnedFd> {
+        self.report.try_clone()
     }
 
     /// The pipes as targets: commands in, reports out.

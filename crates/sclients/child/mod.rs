@@ -8,12 +8,14 @@
 
 mod control;
 mod outbox;
+mod panic;
 mod recorder;
 mod strain;
 pub mod usage;
 
 pub use control::{Adopted, ChildError, adopt, exit, first_command};
 pub use outbox::Outbox;
+pub use panic::run;
 pub use recorder::Recorder;
 pub use strain::StrainGauge;
 
@@ -21,6 +23,7 @@ use dispatch::{DispatchId, Instant};
 use servicemodel::{Context, Model};
 use std::io;
 use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
 use wire::{Command, Report};
 
 /// A model that runs in a child process.
@@ -38,6 +41,8 @@ pub struct Child {
     /// Reports on their way out.
     pub outbox: Outbox,
     reporting: Option<DispatchId>,
+    /// The report pipe once more, for what is to be said when the loop is no more.
+    in_need: Option<OwnedFd>,
     leaving: bool,
 }
 
@@ -58,8 +63,10 @@ impl Child {
 /// # Errors
 /// The poller's refusal.
 pub fn attach<R: Role>(context: &mut Context<R>, adopted: Adopted) -> io::Result<()> {
+    context.world.model.child().in_need = Some(adopted.report_pipe()?);
     let [control, reports] = adopted.targets()?;
-    context.insert(control)?;
+    let commanding = context.insert(control)?;
+    context.call_again(commanding);
     let reporting = context.insert(reports)?;
     context.world.model.child().reporting = Some(reporting);
     Ok(())

@@ -52,6 +52,16 @@ impl Outbox {
         &self.bytes[self.written..]
     }
 
+    /// What is left of the frame that the pipe has taken in part; all of one that it has not begun.
+    pub fn begun(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// The number of the next frame.
+    pub const fn next_sequence(&self) -> u32 {
+        self.sequence
+    }
+
     /// The pipe took `bytes` of them.
     pub fn written(&mut self, bytes: usize) {
         self.written += bytes;

@@ -35,9 +35,11 @@ impl Recorder {
         }
     }
 
-    /// Begins the first interval at `start`, which is the same instant for all workers.
-    pub fn start(&mut self, start: Instant) {
+    /// Begins at `now` with the interval that is under way; they are numbered from `start`, which is the
+    /// same instant for all workers.
+    pub fn start(&mut self, start: Instant, now: Instant) {
         self.start = start;
+        self.number(now);
     }
 
     /// When the interval ends that is under way.
@@ -83,9 +85,14 @@ impl Recorder {
             kept.clear();
         }
         interval.samples = std::mem::take(&mut self.samples);
+        self.number(now);
+        interval
+    }
+
+    /// The number of the interval that is under way at `now`.
+    fn number(&mut self, now: Instant) {
         while self.next_cut() <= now {
             self.index += 1;
         }
-        interval
     }
 }

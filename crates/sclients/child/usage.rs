@@ -27,6 +27,14 @@ pub fn rss_bytes() -> u64 {
     field("/proc/self/smaps_rollup", "Rss:")
 }
 
+/// Whether this process ignores signal number `signal`, as whoever started it may have wanted.
+pub fn ignores(signal: u32) -> bool {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
 /// A field of a /proc file that is given in kB; 0 where it cannot be read.
 fn field(path: &str, name: &str) -> u64 {
     let text = std::fs::read_to_string(path).unwrap_or_default();

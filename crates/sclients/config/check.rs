@@ -3,14 +3,14 @@
 use super::cli::Model::{self, Closed, Hold, Open, Overload};
 use super::cli::{
     Busy, ConnectOptions, EarlyAnswer, EmbeddedOptions, INTERVAL_MIN, LoadOptions, RequestOptions,
-    RunOptions, ServeOptions,
+    RunOptions, ServeOptions, SupervisionOptions,
 };
 use super::error::ConfigError;
 use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
 use super::{
-    Config, Embedded, Load, OnBusy, Protocol, ServeConfig, SlowClients, Stall, authorization,
-    regular,
+    Config, Embedded, Load, OnBusy, OnWorkerDeath, Protocol, ServeConfig, SlowClients, Stall,
+    authorization, regular,
 };
 use crate::profile::{Profile, Rate};
 use stats::SECTIONS;
@@ -57,12 +57,14 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
     check_embedded(&options, protocol)?;
     check_load(&options)?;
     check_protocol(&options.request, protocol)?;
+    check_supervision(options.supervision)?;
     put_together(options, protocol)
 }
 
 /// Every value, where it was given or left to us.
 fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, ConfigError> {
-    let RunOptions { target, config: _, load, connect, request, embedded, output } = options;
+    let RunOptions { target, config: _, load, connect, request, supervision, embedded, output } =
+        options;
     let body = body(&request.data)?;
     let seed = load.seed.unwrap_or_else(drawn_seed);
     let model = model(&load)?;
@@ -93,11 +95,7 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         hlog: output.hlog,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
-        slow: SlowClients {
-            read_bytes_per_s: connect.read_rate,
-            write_bytes_per_s: connect.write_rate,
-            receive_buffer_bytes: connect.rcvbuf,
-        },
+        slow: slow_clients(&connect),
         heartbeat: load.heartbeat,
         reopen: !connect.no_reopen,
         seed,
@@ -112,6 +110,9 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         message_bytes: usize::try_from(request.message_bytes.unwrap_or(SMALL_BYTES))
             .unwrap_or(usize::MAX),
         expected_statuses: expected_statuses(request.expect_status),
+        on_worker_death: supervision.on_worker_death,
+        restart_limit: supervision.restart_limit.unwrap_or_default(),
+        allow_lost: supervision.allow_lost,
         embedded: embedded_target(&embedded, protocol)?,
         spin: load.spin,
         load: model,
@@ -120,6 +121,14 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         progress: output.progress,
         color: output.color,
     })
+}
+
+const fn slow_clients(connect: &ConnectOptions) -> SlowClients {
+    SlowClients {
+        read_bytes_per_s: connect.read_rate,
+        write_bytes_per_s: connect.write_rate,
+        receive_buffer_bytes: connect.rcvbuf,
+    }
 }
 
 /// How long an attempt may take.
@@ -415,6 +424,19 @@ fn check_protocol(request: &RequestOptions, protocol: Protocol) -> Result<(), Co
         ),
     };
     first(&given).map_or(Ok(()), |option| Err(ConfigError::Needs { option, needs }))
+}
+
+fn check_supervision(options: SupervisionOptions) -> Result<(), ConfigError> {
+    let replaces = options.on_worker_death == OnWorkerDeath::Replace;
+    if options.restart_limit.is_some() && !replaces {
+        let (option, needs) = ("--restart-limit", "--on-worker-death replace");
+        return Err(ConfigError::Needs { option, needs });
+    }
+    if options.allow_lost.is_some() && options.on_worker_death == OnWorkerDeath::Fail {
+        let (option, with) = ("--allow-lost", "--on-worker-death fail");
+        return Err(ConfigError::Conflict { option, with });
+    }
+    Ok(())
 }
 
 /// The first option that is given.

@@ -6,7 +6,10 @@
 use super::hostile::{self, Asked};
 use super::list::{self, CPUS_MAX, Source};
 use super::quantity::{self, QuantityError, count, duration, pause, size, span};
-use super::{Color, Format, Protocol, Resolve, Service, Stall, Target, rate, target};
+use super::{
+    Color, Format, OnWorkerDeath, Protocol, Resolve, RestartLimit, Service, Stall, Target, rate,
+    target,
+};
 use crate::curve::Series;
 use crate::profile::{Arrivals, Profile};
 use clap::builder::{StringValueParser, TypedValueParser};
@@ -172,6 +175,9 @@ pub struct RunOptions {
     /// Requests.
     #[command(flatten)]
     pub request: RequestOptions,
+    /// Workers that die.
+    #[command(flatten)]
+    pub supervision: SupervisionOptions,
     /// The embedded target.
     #[command(flatten)]
     pub embedded: EmbeddedOptions,
@@ -358,6 +364,23 @@ pub enum EarlyAnswer {
     Finish,
 }
 
+/// Workers that die.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Supervision")]
+pub struct SupervisionOptions {
+    /// A worker that died: another takes its place (replace), the run ends with its report (fail), or
+    /// the others go on (continue)
+    #[arg(long, value_name = "WHAT", default_value = "replace")]
+    pub on_worker_death: OnWorkerDeath,
+    /// Restarts of all workers together; one more ends the run with its report [default: 30/60s]
+    #[arg(long, value_name = "N/T", value_parser = quantity::restart_limit)]
+    pub restart_limit: Option<RestartLimit>,
+    /// A lost worker of whose time no more than this is unknown leaves the counts suspect instead of
+    /// invalid
+    #[arg(long, value_name = "T", value_parser = span)]
+    pub allow_lost: Option<Duration>,
+}
+
 /// The embedded target beside a run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Embedded target")]
@@ -538,7 +561,9 @@ mod tests {
     #[test]
     fn the_help_is_grouped_and_ends_with_examples() {
         let help = command().render_help().to_string();
-        for heading in ["Load:", "Connections:", "Requests:", "Embedded target:", "Output:"] {
+        for heading in
+            ["Load:", "Connections:", "Requests:", "Supervision:", "Embedded target:", "Output:"]
+        {
             assert!(help.contains(&format!("\n{heading}\n")), "{heading}\n{help}");
         }
         assert!(help.contains("\nExamples:\n"));

@@ -245,6 +245,25 @@ mod tests {
                 "--reset-close",
                 "--reset-close works only with --requests-per-connection or --load overload; add that or leave --reset-close out",
             ),
+            (
+                "--on-worker-death ignore",
+                "--on-worker-death `ignore` is not known; write replace, fail or continue",
+            ),
+            ("--restart-limit 30", "--restart-limit `30` is not a limit; write N/T as in 30/60s"),
+            ("--restart-limit 3/60", "--restart-limit `60` has no unit; write 60s or 60ms"),
+            ("--restart-limit x/60s", "--restart-limit `x` is not a number; write 10k or 10_000"),
+            (
+                "--restart-limit 3/60s --on-worker-death continue",
+                "--restart-limit works only with --on-worker-death replace; add that or leave --restart-limit out",
+            ),
+            (
+                "--allow-lost 1s --on-worker-death fail",
+                "--allow-lost cannot be used with --on-worker-death fail; leave one of them out",
+            ),
+            (
+                "--allow-lost 0s",
+                "--allow-lost `0s` is too short; write more than zero, such as 10ms",
+            ),
             ("--format xml", "--format `xml` is not known; write text or json"),
             ("--format", "--format has no value; write text or json"),
             ("--procs", "--procs has no value; give one or leave it out"),

@@ -119,6 +119,12 @@ pub struct Config {
     pub message_bytes: usize,
     /// Statuses that count as expected, inclusive ranges.
     pub expected_statuses: Vec<(u16, u16)>,
+    /// What becomes of the run when a worker dies.
+    pub on_worker_death: OnWorkerDeath,
+    /// The most restarts of workers.
+    pub restart_limit: RestartLimit,
+    /// A lost worker's unknown time up to which its counts are suspect and no more.
+    pub allow_lost: Option<Duration>,
     /// The embedded target, where it is used.
     pub embedded: Embedded,
     /// Processors to pin workers to, worker i to the i-th (modulo); empty pins none.
@@ -336,6 +342,32 @@ pub struct Stall {
     pub after: Duration,
     /// How long; none is to the end of the run.
     pub length: Option<Duration>,
+}
+
+/// What becomes of a run when a worker dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum OnWorkerDeath {
+    /// Another takes its place.
+    Replace,
+    /// The run ends with its report.
+    Fail,
+    /// The others go on.
+    Continue,
+}
+
+/// `--restart-limit N/T`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartLimit {
+    /// So many restarts.
+    pub count: u32,
+    /// In so much time.
+    pub within: Duration,
+}
+
+impl Default for RestartLimit {
+    fn default() -> Self {
+        Self { count: 30, within: Duration::from_secs(60) }
+    }
 }
 
 /// What standard output gets.

@@ -1,7 +1,7 @@
 //! Numbers, durations and sizes: one parser each, for options and files alike.
 
 use super::quoted::{quoted, shown};
-use super::{Service, Stall};
+use super::{RestartLimit, Service, Stall};
 use bytesize::ByteSize;
 use std::time::Duration;
 use thiserror::Error;
@@ -14,6 +14,9 @@ const DURATION_BYTES_MAX: usize = 64;
 const DURATION_DIGITS_MAX: usize = 9;
 /// The shortest duration where none at all makes no sense, inclusive.
 pub const INSTANT: Duration = Duration::from_nanos(1);
+
+/// The most restarts of a limit, inclusive.
+const RESTARTS_MAX: u64 = 1_000_000;
 
 /// Why a text is no quantity.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -69,6 +72,9 @@ pub enum QuantityError {
     /// A word other than `exp` after a service time.
     #[error("{} is not a service time; write 2ms or 2ms,exp", quoted(.0))]
     NotAService(String),
+    /// No number and duration, parted by a slash.
+    #[error("{} is not a limit; write N/T as in 30/60s", quoted(.0))]
+    NotALimit(String),
     /// No two durations, parted by a colon.
     #[error("{} is not a stall; write AT:FOR as in 8s:2s, or 8s:end", quoted(.0))]
     NotAStall(String),
@@ -184,6 +190,13 @@ pub fn service(text: &str) -> Result<Service, QuantityError> {
         return Err(QuantityError::NotAService(text.into()));
     }
     Ok(Service { mean: span(time)?, exponential: word.is_some() })
+}
+
+/// Reads `N/T`.
+pub fn restart_limit(text: &str) -> Result<RestartLimit, QuantityError> {
+    let parts = text.split_once('/');
+    let (restarts, within) = parts.ok_or_else(|| QuantityError::NotALimit(text.into()))?;
+    Ok(RestartLimit { count: count::<u32>(0, RESTARTS_MAX)(restarts)?, within: span(within)? })
 }
 
 /// Reads `AT:FOR`, where FOR may be `end`.

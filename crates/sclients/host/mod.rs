@@ -55,6 +55,11 @@ impl Reading {
     }
 }
 
+/// Processes of the host under `root` that were killed for memory since it runs.
+pub fn oom_kills(root: &Path) -> Option<u64> {
+    parse::oom_kills(&fs::read_to_string(root.join("proc/vmstat")).ok()?)
+}
+
 /// None where something came between the looks at the two clocks.
 fn clock_offset() -> Option<i128> {
     let before = Instant::now();

@@ -21,6 +21,12 @@ pub fn ticks(stat: &str) -> Option<Ticks> {
     Some(Ticks { all, stolen: fields[7] })
 }
 
+/// `/proc/vmstat`: processes that were killed since the host has no memory left.
+pub fn oom_kills(vmstat: &str) -> Option<u64> {
+    let count = vmstat.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    count.trim().parse().ok()
+}
+
 /// `/proc/pressure/cpu`: percent of the last ten seconds in which some task waited for a processor.
 pub fn cpu_pressure(pressure: &str) -> Option<f64> {
     let some = pressure.lines().find_map(|line| line.strip_prefix("some "))?;
@@ -123,6 +129,8 @@ mod tests {
         assert_eq!(ticks(STAT), Some(Ticks { all: 576, stolen: 8 }));
         let pressure = "some avg10=3.25 avg60=0.80 avg300=1.48 total=52\nfull avg10=0.00\n";
         assert_eq!(cpu_pressure(pressure), Some(3.25));
+        assert_eq!(oom_kills("pgfault 7\noom_kill 12\noom_killed 3\n"), Some(12));
+        assert_eq!(oom_kills("pgfault 7\n").or(oom_kills("oom_kill x\n")), None);
         let cpu_stat = "usage_usec 5\nnr_periods 100\nnr_throttled 3\nthrottled_usec 9\n";
         assert_eq!(periods(cpu_stat), Some(Periods { all: 100, throttled: 3 }));
         assert_eq!(group("9:name=systemd:/\n0::/slice/unit\n"), Some("slice/unit"));

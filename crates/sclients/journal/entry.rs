@@ -9,7 +9,7 @@ use dispatch::Instant;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
-use stats::Histogram;
+use stats::{Histogram, Interval};
 use std::io::{Read, Write};
 use wire::{
     BODY_BYTES_MAX, BegunRecord, DistributionsRecord, Entry, EntryRecord, GapsRecord,
@@ -73,6 +73,14 @@ pub(super) fn payload(draft: &Draft) -> Payload {
                 (who_record(*who), IntervalRecord::new(interval, ended.as_nanos()))
             })
             .collect(),
+        lost: recent
+            .lost
+            .iter()
+            .map(|(who, phase, counters)| {
+                let lost = Interval { counters: counters.clone(), ..Interval::new(0, *phase) };
+                (who_record(*who), IntervalRecord::new(&lost, 0))
+            })
+            .collect(),
         distributions: recent
             .distributions
             .iter()
@@ -107,6 +115,10 @@ pub(super) fn draft(record: &EntryRecord, at: Instant) -> Result<Draft, WireErro
     for (whose, interval) in &record.intervals {
         let ended = Instant::from_nanos(interval.ended_nanos);
         recent.intervals.push((who(*whose), interval.interval()?, ended));
+    }
+    for (whose, lost) in &record.lost {
+        let Interval { phase, counters, .. } = lost.interval()?;
+        recent.lost.push((who(*whose), phase, counters));
     }
     for distributions in &record.distributions {
         recent.distributions.insert(distributions.index, distributions.histograms()?);

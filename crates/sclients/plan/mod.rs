@@ -72,6 +72,15 @@ impl Plan {
         mixed(self.config.seed.wrapping_add(SPLITMIX_STEP.wrapping_mul(u64::from(slot))))
     }
 
+    /// The seed of the `generation`-th successor of worker `slot`: of the same kind, from that of its slot.
+    pub fn seed_of_generation(&self, slot: u32, generation: u32) -> u64 {
+        let first = self.seed_of(slot);
+        match generation {
+            0 => first,
+            _ => mixed(first.wrapping_add(SPLITMIX_STEP.wrapping_mul(u64::from(generation)))),
+        }
+    }
+
     /// Where process `slot` of the embedded target listens.
     pub fn peer_of_target(&self, slot: u32) -> SocketAddr {
         let peer = self.peers[slot as usize % self.peers.len()];

@@ -1,7 +1,9 @@
 //! Configs and hosts that tests of this room and of `doctor` begin with.
 
 use super::{Host, Plan, ProcessLimits, plan};
-use crate::config::{Color, Config, Embedded, Format, Load, Protocol, SlowClients};
+use crate::config::{
+    Color, Config, Embedded, Format, Load, OnWorkerDeath, Protocol, RestartLimit, SlowClients,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -47,6 +49,9 @@ pub fn config(procs: u32, conns: u32) -> Config {
         body: vec![],
         message_bytes: 64,
         expected_statuses: vec![(200, 399)],
+        on_worker_death: OnWorkerDeath::Replace,
+        restart_limit: RestartLimit::default(),
+        allow_lost: None,
         embedded: embedded(),
         spin: false,
         cpus: vec![],

@@ -5,7 +5,7 @@ use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
 use crate::fold::{Fold, OVER_TIME};
 use crate::host::HostStrain;
-use crate::summary::{ChildRecord, Summary};
+use crate::summary::{ChildRecord, Death, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
 use serde::Serialize;
@@ -110,6 +110,7 @@ fn attempts(summary: &Summary, counters: &Counters) -> Value {
         "connected": counters.of(Counter::ConnectionsEstablished),
         "abandoned": abandoned,
         "failed": classes(&failed),
+        "not_begun": { "worker_lost": counters.of(Counter::AttemptsLost) },
         "pending": summary.fold.gauges().pending - summary.lost().attempts,
     })
 }
@@ -400,12 +401,25 @@ fn worker(summary: &Summary, child: &ChildRecord) -> Value {
         "generation": child.generation,
         "pid": child.pid,
         "exit": child.exit.map(|exit| exit.to_string()),
-        "died_after_seconds": child.death.map(|death| death.after.as_secs_f64()),
+        "died_after_seconds": child.death.as_ref().map(|death| death.after.as_secs_f64()),
+        "loss": child.death.as_ref().map(loss),
+        "stopped_ms": child.stopped.as_millis() as u64,
         "cpu_seconds": words.map(|words| words.cpu_micros as f64 / 1e6),
         "rss_peak_bytes": words.map(|words| words.rss_peak_bytes),
         "reports_merged": words.map(|words| words.reports_merged),
         "runqueue_share": worst(Signal::RunQueue),
         "cpu_share": worst(Signal::Cpu),
+    })
+}
+
+/// A worker's death: what nobody knows, and for how long its slot made no load.
+fn loss(death: &Death) -> Value {
+    json!({
+        "after_seconds": death.after.as_secs_f64(),
+        "unknown_ms": death.unknown.as_millis() as u64,
+        "gap_ms": death.gap.as_millis() as u64,
+        "replaced_after_ms": death.replaced_after.map(|after| after.as_millis() as u64),
+        "why": death.why,
     })
 }
 

@@ -19,6 +19,7 @@ use crate::number;
 use crate::summary::Summary;
 use crate::verdict::Verdict;
 use stats::Counter;
+use std::time::Duration;
 
 /// The whole report, in the format that was asked for.
 pub fn summary(summary: &Summary) -> String {
@@ -32,6 +33,12 @@ pub fn summary(summary: &Summary) -> String {
 /// The whole report as JSON, whatever format was asked for.
 pub fn json(summary: &Summary) -> String {
     lines(&json::summary(summary, &Verdict::of(summary)))
+}
+
+/// The report of a run that goes on, `elapsed` into it, for a person.
+pub fn so_far(summary: &Summary, elapsed: Duration) -> String {
+    let text = text::summary(summary, &Verdict::of(summary));
+    format!("so far, {:.1} s into the run:\n{text}", elapsed.as_secs_f64())
 }
 
 /// What a target that was served alone saw.

@@ -17,9 +17,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The line, `elapsed` into the run. Rates are those between the last reports, which come less
+    /// The line, `elapsed` into the run, when `lost` connections are gone with their workers. Rates are those between the last reports, which come less
     /// often than a line may.
-    pub fn line(&mut self, fold: &Fold, phase: Phase, elapsed: Duration) -> String {
+    pub fn line(&mut self, fold: &Fold, lost: u64, phase: Phase, elapsed: Duration) -> String {
         self.update(fold, elapsed);
         let counters = fold.counters();
         let pace = match phase {
@@ -36,7 +36,7 @@ impl Progress {
             "{:>6.1} s  {:<11}  {} live · {pace}{p99} · {} failed",
             elapsed.as_secs_f64(),
             phase.name(),
-            grouped(fold.gauges().live),
+            grouped(fold.gauges().live - lost),
             grouped(failed),
         )
     }
@@ -80,7 +80,7 @@ mod tests {
     fn the_rate_is_that_of_the_last_reports_also_between_them() {
         let (mut fold, mut progress) = (Fold::default(), Progress::default());
         let mut line = |fold: &Fold, ms: u64| {
-            progress.line(fold, Phase::Measurement, Duration::from_millis(ms))
+            progress.line(fold, 0, Phase::Measurement, Duration::from_millis(ms))
         };
         report(&mut fold, 1, 5_000);
         assert!(line(&fold, 1_000).contains("5,000 req/s · 5,000 done"));

@@ -154,6 +154,10 @@ fn attempts(page: &mut Page, summary: &Summary) {
         ),
     );
     classes(page, &failed);
+    let lost = counters.of(Counter::AttemptsLost);
+    if lost > 0 {
+        page.line("", &format!("{} never begun, since their worker was lost", grouped(lost)));
+    }
 }
 
 fn connections(page: &mut Page, summary: &Summary) {

@@ -1,14 +1,18 @@
 //! The table of children: their pipes, their states, their ends.
 
-use super::reap::{self, Exit, kill_child};
+use super::conductor::Failure;
+use super::health::Health;
+use super::reap::{self, Change, Exit, send_to_child};
 use super::slot::{Input, State};
 use super::spawn::{Executable, Role};
 use super::{Context, World};
 use crate::fold::{Fold, Who};
+use crate::host;
 use crate::summary::{ChildRecord, Death};
-use dispatch::{Boxed, DispatchContext, DispatchId, Handler, Instant, Pipe, Registered};
+use dispatch::{Boxed, DispatchContext, DispatchId, Handler, Instant, Pipe, Registered, Signal};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 use wire::{Command, Decoder, Report, frame};
 
@@ -19,14 +23,39 @@ const READ_BYTES: usize = 256 * 1024;
 /// 320,000 loopback connections.
 const LEAVING: Duration = Duration::from_secs(60);
 
+/// The longest last line of a child that is repeated.
+const LINE_CHARS: usize = 200;
+
+/// Instants of the run, as far as they are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// The common start.
+    pub(super) start: Instant,
+    /// When load began.
+    pub(super) load: Instant,
+    /// When it ended, or now.
+    pub(super) end: Instant,
+}
+
 /// One child.
 pub(super) struct Child {
     pub(super) role: Role,
     pub(super) slot: u32,
+    pub(super) generation: u32,
     pub(super) state: State,
-    pid: i32,
+    pub(super) pid: i32,
     exit: Option<Exit>,
-    died: Option<Instant>,
+    pub(super) died: Option<Instant>,
+    /// When it said that it is ready.
+    pub(super) ready: Option<Instant>,
+    /// When its load began, as it was told.
+    pub(super) loaded: Option<Instant>,
+    /// When its successor was started, or is to be.
+    pub(super) succeeded: Option<Instant>,
+    pub(super) successor_due: Option<Instant>,
+    /// Its death was answered.
+    pub(super) mourned: bool,
+    pub(super) health: Health,
     reports_open: bool,
     decoder: Decoder<Report>,
     outgoing: Vec<u8>,
@@ -35,15 +64,17 @@ pub(super) struct Child {
     reports: Option<Pipe>,
     controlling: Option<DispatchId>,
     /// First connect and last establishment, in nanoseconds.
-    opened: Option<(u64, u64)>,
+    pub(super) opened: Option<(u64, u64)>,
     /// Why it gave up.
     fatal: Option<String>,
+    /// What is known of its end beside the exit status.
+    why: Option<String>,
 }
 
 impl Child {
-    fn who(&self) -> Who {
+    pub(super) fn who(&self) -> Who {
         match self.role {
-            Role::Worker => Who::Worker(self.slot, 0),
+            Role::Worker => Who::Worker(self.slot, self.generation),
             Role::Target => Who::Target(self.slot),
         }
     }
@@ -51,6 +82,49 @@ impl Child {
     /// Whether its process is gone and all that it said was read.
     fn gone(&self) -> bool {
         self.exit.is_some() && !self.reports_open
+    }
+
+    /// Whether nothing more is to be expected, of it or in its place.
+    fn is_settled(&self) -> bool {
+        self.state.is_settled() && self.successor_due.is_none()
+    }
+
+    /// How it ended, in words.
+    fn end(&self) -> String {
+        let exit = self.exit.map_or_else(|| "without a trace".to_owned(), |exit| exit.to_string());
+        let why = self.fatal.as_ref().or(self.why.as_ref());
+        why.map_or_else(|| exit.clone(), |why| format!("{exit}, {why}"))
+    }
+
+    /// Role and slot.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.role.name(), self.slot)
+    }
+
+    /// Who it was, and how it ended.
+    pub(super) fn obituary(&self) -> String {
+        format!("{} (process {}) died: {}", self.name(), self.pid, self.end())
+    }
+
+    /// Asks it to end at once and leave a trace of where it was, for this reason.
+    pub(super) fn abort(&mut self, why: &str) {
+        self.why.get_or_insert_with(|| why.to_owned());
+        self.send(Signal::SIGABRT);
+    }
+
+    /// Sends it a signal, unless it is reaped.
+    pub(super) fn send(&self, signal: Signal) {
+        if self.exit.is_none() {
+            send_to_child(self.pid, signal);
+        }
+    }
+
+    /// Ends it, for this reason.
+    pub(super) fn kill(&mut self, why: &str) {
+        if self.exit.is_none() {
+            self.why.get_or_insert_with(|| why.to_owned());
+            send_to_child(self.pid, Signal::SIGKILL);
+        }
     }
 }
 
@@ -60,23 +134,43 @@ pub(super) struct Children {
     all: Vec<Child>,
     by_pid: BTreeMap<i32, usize>,
     faults: Vec<String>,
+    /// Processes of the host that were killed for memory, as of the last look.
+    oom_kills: Option<u64>,
 }
 
 impl Children {
-    pub(super) const fn new(executable: Executable) -> Self {
-        Self { executable, all: Vec::new(), by_pid: BTreeMap::new(), faults: Vec::new() }
+    pub(super) fn new(executable: Executable) -> Self {
+        Self {
+            executable,
+            all: Vec::new(),
+            by_pid: BTreeMap::new(),
+            faults: Vec::new(),
+            oom_kills: host::oom_kills(Path::new("/")),
+        }
     }
 
     /// Starts a child; its first command waits for it in the pipe.
-    pub(super) fn spawn(&mut self, role: Role, slot: u32, share: &Command) -> io::Result<()> {
+    pub(super) fn spawn(
+        &mut self,
+        role: Role,
+        (slot, generation): (u32, u32),
+        share: &Command,
+    ) -> io::Result<()> {
         let spawned = self.executable.spawn(role, slot)?;
         let mut child = Child {
             role,
             slot,
+            generation,
             state: State::Starting,
             pid: spawned.pid,
             exit: None,
             died: None,
+            ready: None,
+            loaded: None,
+            succeeded: None,
+            successor_due: None,
+            mourned: false,
+            health: Health::default(),
             reports_open: true,
             decoder: Decoder::default(),
             outgoing: Vec::new(),
@@ -86,11 +180,20 @@ impl Children {
             controlling: None,
             opened: None,
             fatal: None,
+            why: None,
         };
         child.queue(share);
         self.by_pid.insert(spawned.pid, self.all.len());
         self.all.push(child);
         Ok(())
+    }
+
+    pub(super) fn all(&self) -> &[Child] {
+        &self.all
+    }
+
+    pub(super) fn all_mut(&mut self) -> &mut [Child] {
+        &mut self.all
     }
 
     pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Child> {
@@ -99,17 +202,17 @@ impl Children {
 
     /// Whether every child of `role` is in a state that `wanted` accepts, or settled.
     pub(super) fn all_are(&self, role: Role, wanted: State) -> bool {
-        self.of(role).all(|child| child.state == wanted || child.state.is_settled())
+        self.of(role).all(|child| child.state == wanted || child.is_settled())
     }
 
     /// Whether every worker that lives has opened its connections.
     pub(super) fn all_opened(&self) -> bool {
-        self.of(Role::Worker).all(|child| child.opened.is_some() || child.state.is_settled())
+        self.of(Role::Worker).all(|child| child.opened.is_some() || child.is_settled())
     }
 
     /// Whether nothing more is to be expected of any child of `role`, and all was read.
     pub(super) fn all_settled(&self, role: Role) -> bool {
-        self.of(role).all(|child| child.state.is_settled())
+        self.of(role).all(Child::is_settled)
     }
 
     /// Whether every process is gone.
@@ -117,9 +220,43 @@ impl Children {
         self.all.iter().all(Child::gone)
     }
 
-    /// The first line that a child gave up with.
-    pub(super) fn fatal(&self) -> Option<&str> {
-        self.all.iter().find_map(|child| child.fatal.as_deref())
+    /// Why a child did not live to its start, if one did not.
+    pub(super) fn stillborn(&self) -> Option<Failure> {
+        let dead = self.all.iter().find(|child| child.state == State::Dead)?;
+        Some(match &dead.fatal {
+            Some(why) => Failure::Child(format!("{}: {why}", dead.name())),
+            None => Failure::Died(format!("{} before the run began", dead.obituary())),
+        })
+    }
+
+    /// Workers that are expected to be heard of.
+    pub(super) fn living_workers(&mut self) -> impl Iterator<Item = &mut Child> {
+        let living = |child: &&mut Child| child.role == Role::Worker && !child.state.is_settled();
+        self.all.iter_mut().filter(living)
+    }
+
+    /// Lets every child of `role` go on that somebody has stopped.
+    pub(super) fn wake(&self, role: Role) {
+        let stopped = self.of(role).filter(|child| child.health.is_stopped());
+        stopped.for_each(|child| child.send(Signal::SIGCONT));
+    }
+
+    /// Kills who is stopped.
+    pub(super) fn kill_stopped(&mut self) {
+        let stopped = self.all.iter_mut().filter(|child| child.health.is_stopped());
+        stopped.for_each(|child| child.kill("stopped"));
+    }
+
+    /// Who is stopped.
+    pub(super) fn stopped(&self) -> impl Iterator<Item = String> + '_ {
+        self.all.iter().filter(|child| child.health.is_stopped()).map(Child::name)
+    }
+
+    /// Connections that were live in the last reports of workers that are dead.
+    pub(super) fn lost_live(&self, fold: &Fold) -> u64 {
+        let dead = |child: &&Child| matches!(child.state, State::Dead | State::Replaced);
+        let dead = self.of(Role::Worker).filter(dead);
+        dead.filter_map(|child| fold.part(child.who())).map(|part| part.gauges.live).sum()
     }
 
     /// What was wrong with reports.
@@ -130,40 +267,93 @@ impl Children {
     /// Children that died without their last words.
     pub(super) fn deaths(&self) -> impl Iterator<Item = String> + '_ {
         self.all.iter().filter(|child| child.state == State::Dead).map(|child| {
-            let exit = child.exit.map_or_else(|| "gone".to_owned(), |exit| exit.to_string());
-            format!("{} {} (process {}): {exit}", child.role.name(), child.slot, child.pid)
+            format!("{} {} (process {}): {}", child.role.name(), child.slot, child.pid, child.end())
         })
     }
 
-    /// First connect and last establishment over all workers.
-    pub(super) fn opened(&self) -> Option<(Instant, Instant)> {
-        let opened = || self.all.iter().filter_map(|c| c.opened).filter(|(first, _)| *first > 0);
+    /// First connect and last establishment over all workers, before the common load began.
+    pub(super) fn opened(&self, load: Option<Instant>) -> Option<(Instant, Instant)> {
+        let load = load.unwrap_or(Instant::FAR_FUTURE).as_nanos();
+        let opened = || self.all.iter().filter_map(|child| child.opened);
+        let opened = || opened().filter(|(first, _)| *first > 0 && *first < load);
         let first = opened().map(|(first, _)| first).min()?;
         let last = opened().map(|(_, last)| last).max()?;
         Some((Instant::from_nanos(first), Instant::from_nanos(last)))
     }
 
     /// Every child as the summary tells it.
-    pub(super) fn records(&self, fold: &Fold, start: Instant) -> Vec<ChildRecord> {
-        self.all.iter().map(|child| record(child, fold, start)).collect()
+    pub(super) fn records(&self, fold: &Fold, times: Times) -> Vec<ChildRecord> {
+        self.all.iter().map(|child| self.record(child, fold, times)).collect()
     }
 
-    /// Notes which children have ended. Their pipes are read on: totals are fixed at their ends.
-    pub(super) fn reap(&mut self, now: Instant) {
-        while let Some((pid, exit)) = reap::next_exit() {
-            if let Some(index) = self.by_pid.remove(&pid) {
-                let child = &mut self.all[index];
-                child.exit = Some(exit);
-                child.died = Some(now);
-                bury(child);
+    fn record(&self, child: &Child, fold: &Fold, times: Times) -> ChildRecord {
+        let lost = matches!(child.state, State::Dead | State::Replaced);
+        let death = child.died.filter(|_| lost).map(|died| {
+            let last =
+                fold.part(child.who()).map_or(times.start, |part| part.ended.max(times.start));
+            let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
+            Death {
+                after: died.since(times.start),
+                unknown: died.since(last),
+                gap: back.since(died.max(times.load)),
+                replaced_after: child.succeeded.map(|at| at.since(died)),
+                why: child.fatal.clone().or_else(|| child.why.clone()),
             }
+        });
+        let Child { role, slot, generation, pid, exit, .. } = *child;
+        let stopped = child.health.stopped_for(times.end);
+        ChildRecord { role, slot, generation, pid, exit, death, stopped }
+    }
+
+    /// When load began again in the slot of `child`, which is dead.
+    fn next_loaded(&self, child: &Child) -> Option<Instant> {
+        let later = |other: &&Child| {
+            (other.role, other.slot) == (child.role, child.slot)
+                && other.generation > child.generation
+        };
+        self.all.iter().filter(later).find_map(|other| other.loaded)
+    }
+
+    /// Notes which children have ended, were stopped or go on. Pipes are read on: totals are fixed at
+    /// their ends. A process that is not of the table is reaped and nothing else: whoever started this
+    /// program may have left it some.
+    pub(super) fn reap(&mut self, now: Instant) {
+        while let Some((pid, change)) = reap::next_change() {
+            let Some(index) = self.by_pid.get(&pid).copied() else { continue };
+            let child = &mut self.all[index];
+            match change {
+                Change::Stopped => child.health.stop(now),
+                Change::Continued => child.health.go_on(now),
+                Change::Ended(exit) => {
+                    self.by_pid.remove(&pid);
+                    child.exit = Some(exit);
+                    child.died = Some(now);
+                    child.health.go_on(now);
+                    bury(child);
+                    self.suspect_memory(index);
+                }
+            }
+        }
+    }
+
+    /// A kill that is not ours, while the kernel has killed for memory, was probably one of those.
+    fn suspect_memory(&mut self, index: usize) {
+        let child = &mut self.all[index];
+        if child.exit != Some(Exit::Signal(Signal::SIGKILL)) || child.why.is_some() {
+            return;
+        }
+        let kills = host::oom_kills(Path::new("/"));
+        let before = std::mem::replace(&mut self.oom_kills, kills);
+        let risen = kills.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+        if risen > 0 {
+            child.why = Some(format!("probably out of memory (oom_kill +{risen})"));
         }
     }
 
     /// Kills what is left and waits for it: no child outlives the run.
     pub(super) fn end_all(&mut self) {
-        self.kill(Role::Worker);
-        self.kill(Role::Target);
+        self.kill(Role::Worker, "at the end");
+        self.kill(Role::Target, "at the end");
         let deadline = Instant::now() + LEAVING;
         while !self.by_pid.is_empty() && Instant::now() < deadline {
             self.reap(Instant::now());
@@ -171,9 +361,10 @@ impl Children {
         }
     }
 
-    /// Kills every child of `role` that is not reaped yet.
-    pub(super) fn kill(&self, role: Role) {
-        self.of(role).filter(|child| child.exit.is_none()).for_each(|child| kill_child(child.pid));
+    /// Kills every child of `role` that is not reaped yet, for this reason.
+    pub(super) fn kill(&mut self, role: Role, why: &str) {
+        let of_role = self.all.iter_mut().filter(|child| child.role == role);
+        of_role.for_each(|child| child.kill(why));
     }
 }
 
@@ -201,22 +392,13 @@ fn bury(child: &mut Child) {
     }
 }
 
-fn record(child: &Child, fold: &Fold, start: Instant) -> ChildRecord {
-    let death = (child.state == State::Dead).then(|| {
-        let died = child.died.unwrap_or(start);
-        let last = fold.part(child.who()).map_or(start, |part| part.ended);
-        Death { after: died.since(start), unknown: died.since(last) }
-    });
-    let Child { role, slot, pid, exit, .. } = *child;
-    ChildRecord { role, slot, generation: 0, pid, exit, death }
-}
-
-/// Puts every child's pipes into the loop.
+/// Puts the pipes of every child that is new into the loop.
 pub(super) fn watch_pipes(context: &mut Context) -> io::Result<()> {
     for index in 0..context.world.children.all.len() {
         let child = &mut context.world.children.all[index];
-        let control = child.control.take().expect("the pipes are watched once");
-        let reports = child.reports.take().expect("the pipes are watched once");
+        let Some((control, reports)) = child.control.take().zip(child.reports.take()) else {
+            continue;
+        };
         let controlling = context.insert(control_target(index, control))?;
         context.world.children.all[index].controlling = Some(controlling);
         context.insert(report_target(index, reports))?;
@@ -249,6 +431,10 @@ fn report_target(index: usize, pipe: Pipe) -> Boxed<World> {
         let child = &mut context.world.children.all[index];
         child.reports_open = false;
         bury(child);
+        // Nobody reads commands any more either.
+        if let Some(controlling) = child.controlling.take() {
+            context.socket_closed(controlling);
+        }
         if let Some(id) = pipe.dispatch_id() {
             context.socket_closed(id);
         }
@@ -271,17 +457,20 @@ fn hear(world: &mut World, index: usize, bytes: &[u8]) {
 fn disown(world: &mut World, index: usize, why: &str) {
     let child = &mut world.children.all[index];
     let fault = format!("{} {} sent what cannot be read: {why}", child.role.name(), child.slot);
-    if child.exit.is_none() {
-        kill_child(child.pid);
-    }
+    child.kill("what it sent cannot be read");
     child.decoder = Decoder::default();
     world.children.faults.push(fault);
 }
 
 fn heed(world: &mut World, index: usize, report: Report) {
     let child = &mut world.children.all[index];
+    child.health.hear();
     match report {
-        Report::Ready { .. } => child.state = child.state.after(Input::ReadyHeard),
+        Report::Ready { .. } => {
+            child.state = child.state.after(Input::ReadyHeard);
+            child.ready = Some(Instant::now());
+        }
+        Report::Alive => {}
         Report::Opened { first_connect_nanos, last_established_nanos } => {
             child.opened = Some((first_connect_nanos, last_established_nanos));
         }
@@ -308,28 +497,41 @@ fn heed(world: &mut World, index: usize, report: Report) {
             child.state = child.state.after(Input::FinalHeard);
             world.fold.take_last_words(who, words);
         }
-        Report::Fatal(why) => {
-            child.fatal = Some(format!("{} {}: {why}", child.role.name(), child.slot));
-        }
+        Report::Fatal(why) => child.fatal = Some(why),
+        Report::Panicked(why) => child.why = Some(format!("panic: {}", line(&why))),
     }
+}
+
+/// A child's own words as a line that a terminal may show.
+fn line(words: &str) -> String {
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    words.chars().take(LINE_CHARS).map(shown).collect()
 }
 
 /// Sends `command` to every child of `role` that is still there.
 pub(super) fn tell(context: &mut Context, role: Role, command: &Command) {
     for index in 0..context.world.children.all.len() {
-        let child = &mut context.world.children.all[index];
-        let settled = child.state.is_settled() && *command != Command::Release;
-        if child.role != role || child.exit.is_some() || settled {
-            continue;
+        if context.world.children.all[index].role == role {
+            tell_one(context, index, command);
         }
-        child.queue(command);
-        child.state = match command {
-            Command::Start { .. } => child.state.after(Input::Started),
-            Command::Stop { .. } => child.state.after(Input::Stopped),
-            _ => child.state,
-        };
-        if let Some(id) = child.controlling {
-            context.call_again(id);
-        }
+    }
+}
+
+/// Sends `command` to one child, if it is still there.
+pub(super) fn tell_one(context: &mut Context, index: usize, command: &Command) {
+    let child = &mut context.world.children.all[index];
+    let settled = child.state.is_settled() && *command != Command::Release;
+    if child.exit.is_some() || settled {
+        return;
+    }
+    child.queue(command);
+    match command {
+        Command::Start { .. } => child.state = child.state.after(Input::Started),
+        Command::Stop { .. } => child.state = child.state.after(Input::Stopped),
+        Command::Load { at_nanos, .. } => child.loaded = Some(Instant::from_nanos(*at_nanos)),
+        _ => {}
+    }
+    if let Some(id) = child.controlling {
+        context.call_again(id);
     }
 }

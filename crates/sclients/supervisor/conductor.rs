@@ -1,12 +1,14 @@
 //! What comes next in a run, and when.
 
-use super::children::tell;
+use super::children::{Times, tell};
 use super::error_share::{self, ErrorShare};
+use super::health::{Remedy, SILENT_MAX};
 use super::printer::View;
 use super::slot::State;
 use super::spawn::Role;
-use super::{Context, World, tape};
-use crate::config::ServeConfig;
+use super::succession::{self, Succession};
+use super::{Context, TICK, World, tape, ticks};
+use crate::config::{Color, OnWorkerDeath, RestartLimit, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::Reading;
@@ -35,8 +37,11 @@ const REFUSED_FOR: Duration = Duration::from_millis(900);
 const CLOSE_WITHIN: Duration = Duration::from_secs(20);
 /// Children have this long to go after their release before they are killed.
 const LEAVE_WITHIN: Duration = Duration::from_secs(30);
-/// After the drain that a signal allows, a last report may take this long.
+/// After the drain that a signal allows, a last report may take this long; after a second signal this.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+const LAST_WORDS_AT_ONCE: Duration = Duration::from_millis(400);
+/// Targets have this long for their last report after a signal, and after a second one.
+const CLOSE_WITHIN_AFTER: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(400)];
 /// The share of failures is looked at this often.
 const SECOND: Duration = Duration::from_secs(1);
 /// Between live lines.
@@ -47,6 +52,8 @@ const LIVE_EVERY: Duration = Duration::from_millis(500);
 pub enum Failure {
     /// A child said why it cannot begin.
     Child(String),
+    /// A child died before the run began.
+    Died(String),
     /// A child never got ready.
     NotReady,
     /// Nobody accepts connections there.
@@ -65,6 +72,7 @@ impl Failure {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Child(_) => ExitCode::Refused,
+            Self::Died(_) => ExitCode::Invalid,
             Self::NotReady => ExitCode::Internal,
             Self::Unreachable { .. } => ExitCode::NotAsExpected,
         }
@@ -74,7 +82,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Child(why) => f.write_str(why),
+            Self::Child(why) | Self::Died(why) => f.write_str(why),
             Self::NotReady => {
                 write!(f, "a process was not ready within {} s", READY_WITHIN.as_secs())
             }
@@ -92,6 +100,12 @@ impl fmt::Display for Failure {
 pub enum StoppedFor {
     /// Most of what ended failed, off loopback.
     ErrorShare,
+    /// The worker of this slot died, and the run was to end with it.
+    WorkerDeath(u32),
+    /// The workers of this slot died one after the other as soon as they were ready.
+    CrashLoop(u32),
+    /// Workers died more often than is allowed.
+    Restarts(RestartLimit),
 }
 
 impl StoppedFor {
@@ -99,6 +113,9 @@ impl StoppedFor {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ErrorShare => "error_share",
+            Self::WorkerDeath(_) => "worker_death",
+            Self::CrashLoop(_) => "crash_loop",
+            Self::Restarts(_) => "restart_limit",
         }
     }
 }
@@ -110,6 +127,19 @@ impl fmt::Display for StoppedFor {
                 f,
                 "stopped, since more than half of what ended failed in each of {} seconds and the target is not on loopback",
                 error_share::SECONDS
+            ),
+            Self::WorkerDeath(slot) => write!(f, "stopped, since worker {slot} died"),
+            Self::CrashLoop(slot) => write!(
+                f,
+                "stopped, since worker {slot} died {} times in a row within {} s of being ready",
+                succession::CRASHES,
+                succession::INFANCY.as_secs()
+            ),
+            Self::Restarts(limit) => write!(
+                f,
+                "stopped, since workers died more than {} times in {} (--restart-limit)",
+                limit.count,
+                humantime::format_duration(limit.within)
             ),
         }
     }
@@ -147,6 +177,8 @@ pub(super) struct Conductor {
     stopped: Option<Instant>,
     stopped_for: Option<StoppedFor>,
     error_share: ErrorShare,
+    pub(super) succession: Succession,
+    last_turn: Instant,
     next_second: Instant,
     signals: Vec<Signal>,
     obeyed: usize,
@@ -160,7 +192,8 @@ pub(super) struct Conductor {
 
 impl Conductor {
     pub(super) fn for_run(plan: Plan, told: fn(&Summary) -> String, begun: Instant) -> Self {
-        Self::new(Job::Run(Box::new(plan), told), begun)
+        let succession = Succession::new(plan.config.on_worker_death, plan.config.restart_limit);
+        Self::new(Job::Run(Box::new(plan), told), succession, begun)
     }
 
     pub(super) fn for_serving(
@@ -168,10 +201,11 @@ impl Conductor {
         listen: Vec<SocketAddr>,
         begun: Instant,
     ) -> Self {
-        Self::new(Job::Serve(Box::new(config), listen), begun)
+        let nobody = Succession::new(OnWorkerDeath::Continue, RestartLimit::default());
+        Self::new(Job::Serve(Box::new(config), listen), nobody, begun)
     }
 
-    fn new(job: Job, begun: Instant) -> Self {
+    fn new(job: Job, succession: Succession, begun: Instant) -> Self {
         Self {
             job,
             stage: Stage::Starting,
@@ -181,6 +215,8 @@ impl Conductor {
             stopped: None,
             stopped_for: None,
             error_share: ErrorShare::default(),
+            succession,
+            last_turn: begun,
             next_second: Instant::FAR_FUTURE,
             signals: Vec::new(),
             obeyed: 0,
@@ -200,6 +236,47 @@ impl Conductor {
     /// The common start instant; before it the program's own start.
     pub(super) fn start(&self) -> Instant {
         self.start.unwrap_or(self.begun)
+    }
+
+    /// What is run; none where a target serves alone.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        match &self.job {
+            Job::Run(plan, _) => Some(plan),
+            Job::Serve(..) => None,
+        }
+    }
+
+    /// When load began.
+    pub(super) fn load(&self) -> Option<Instant> {
+        self.load
+    }
+
+    /// The instants of the run, `now` being the end of one that goes on.
+    pub(super) fn times(&self, now: Instant) -> Times {
+        let load = self.load.unwrap_or(Instant::FAR_FUTURE);
+        Times { start: self.start(), load, end: self.end_of_load().min(now) }
+    }
+
+    /// When load ends or ended, as far as that is known.
+    fn end_of_load(&self) -> Instant {
+        let Job::Run(plan, _) = &self.job else { return Instant::FAR_FUTURE };
+        let planned = self.load.zip(plan.config.duration);
+        let planned = planned.map(|(load, duration)| load + plan.config.warmup + duration);
+        let stopped = self.stopped.unwrap_or(Instant::FAR_FUTURE);
+        planned.unwrap_or(Instant::FAR_FUTURE).min(stopped)
+    }
+
+    /// The last instant at which a worker can be started that does something: it needs as long to open
+    /// its connections as all had needed.
+    pub(super) fn last_succession(&self) -> Instant {
+        let opening = self.load.map_or(Duration::ZERO, |load| load.since(self.start()));
+        let end = self.end_of_load();
+        if end == Instant::FAR_FUTURE { end } else { end - opening }
+    }
+
+    /// Whether no load is begun any more.
+    pub(super) fn is_ending(&self, now: Instant) -> bool {
+        self.stopped.is_some() || self.phase(now) == Phase::Drain
     }
 
     /// That by the wall clock, from the Unix epoch.
@@ -269,12 +346,10 @@ impl Conductor {
 /// One turn: heed signals and failures, show progress, move on if this stage is over.
 pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     let now = Instant::now();
-    if let Some(why) = context.world.children.fatal() {
-        let failure = Failure::Child(why.to_owned());
-        return context.world.conductor.fail(failure);
-    }
     heed_signals(context, now)?;
     heed_error_share(context, now);
+    heed_deaths(context, now);
+    heed_health(context, now);
     watch_host(&mut context.world, now);
     show_progress(&mut context.world, now);
     tape::turn(&mut context.world, now);
@@ -290,6 +365,9 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
 
 fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let World { children, conductor, .. } = &mut context.world;
+    if let Some(failure) = children.stillborn().filter(|_| conductor.stopped.is_none()) {
+        return conductor.fail(failure);
+    }
     if !(children.all_are(Role::Target, State::Ready)
         && children.all_are(Role::Worker, State::Ready))
     {
@@ -336,7 +414,7 @@ fn opening(context: &mut Context, now: Instant) -> ControlFlow<()> {
     }
     let load = now + LOAD_AHEAD;
     conductor.load = Some(load);
-    tell(context, Role::Worker, &Command::Load { at_nanos: load.as_nanos() });
+    tell(context, Role::Worker, &Command::Load { at_nanos: load.as_nanos(), gone: 0 });
     context.world.conductor.move_to(Stage::Running)
 }
 
@@ -364,14 +442,25 @@ fn running(context: &mut Context, now: Instant) -> ControlFlow<()> {
     if !over {
         return ControlFlow::Continue(());
     }
+    if let Job::Run(plan, _) = &conductor.job {
+        let (plan, end) = (plan.clone(), conductor.times(now).end);
+        ticks::settle_all(&mut context.world, &plan, end);
+    }
     tell(context, Role::Target, &Command::Stop { drain_nanos: 0 });
+    context.world.children.wake(Role::Target);
     context.world.conductor.move_to(Stage::Closing(now + CLOSE_WITHIN))
 }
 
 fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlow<()> {
+    let hurry = match (&context.world.conductor.job, context.world.conductor.signals.len()) {
+        (Job::Serve(..), _) | (_, 0) => CLOSE_WITHIN,
+        (_, 1) => CLOSE_WITHIN_AFTER[0],
+        _ => CLOSE_WITHIN_AFTER[1],
+    };
+    let deadline = deadline - CLOSE_WITHIN + hurry;
     if !context.world.children.all_settled(Role::Target) {
         if now > deadline {
-            context.world.children.kill(Role::Target);
+            context.world.children.kill(Role::Target, "it did not end in time");
         }
         return ControlFlow::Continue(());
     }
@@ -399,13 +488,16 @@ fn printing(context: &mut Context, now: Instant) -> ControlFlow<()> {
     context.world.conductor.move_to(Stage::Leaving(now + LEAVE_WITHIN))
 }
 
+/// Who is stopped does not hear that it may go, and has nothing more to say.
 fn leaving(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlow<()> {
+    context.world.children.kill_stopped();
     let over = context.world.children.all_gone() || now > deadline;
     if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// The first signal ends a run with a drain, the second without one, a third at once and without a
-/// report. A target that is served alone ends with the first.
+/// The first signal ends a run with a drain, the second without one, the third by killing its processes;
+/// each with a report of what is known. A fourth ends without. A target that is served alone ends with
+/// the first.
 fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
     let conductor = &mut context.world.conductor;
     let seen = conductor.signals.len();
@@ -416,9 +508,13 @@ fn heed_signals(context: &mut Context, now: Instant) -> ControlFlow<()> {
     match (&conductor.job, seen) {
         (Job::Run(plan, _), 1) => {
             let grace = plan.config.grace;
-            stop_workers(context, now, grace);
+            stop_workers(context, now, grace, LAST_WORDS_WITHIN);
         }
-        (Job::Run(..), 2) => stop_workers(context, now, Duration::ZERO),
+        (Job::Run(..), 2) => stop_workers(context, now, Duration::ZERO, LAST_WORDS_AT_ONCE),
+        (Job::Run(..), 3) => {
+            context.world.children.kill(Role::Worker, "after a third signal");
+            context.world.children.kill(Role::Target, "after a third signal");
+        }
         (Job::Serve(..), 1) => {}
         _ => return ControlFlow::Break(()),
     }
@@ -435,13 +531,52 @@ fn heed_error_share(context: &mut Context, now: Instant) {
     if !watched || now < conductor.next_second {
         return;
     }
-    let grace = plan.config.grace;
     while conductor.next_second <= now {
         conductor.next_second = conductor.next_second + SECOND;
     }
     if conductor.error_share.second(&fold.counters()) {
-        conductor.stopped_for = Some(StoppedFor::ErrorShare);
-        stop_workers(context, now, grace);
+        stop_for(context, now, StoppedFor::ErrorShare);
+    }
+}
+
+/// Ends the run before its time, as by a signal.
+pub(super) fn stop_for(context: &mut Context, now: Instant, why: StoppedFor) {
+    let conductor = &mut context.world.conductor;
+    let Job::Run(plan, _) = &conductor.job else { return };
+    let grace = plan.config.grace;
+    conductor.stopped_for.get_or_insert(why);
+    stop_workers(context, now, grace, LAST_WORDS_WITHIN);
+}
+
+/// Answers the deaths of workers while there is load to make.
+fn heed_deaths(context: &mut Context, now: Instant) {
+    if matches!(context.world.conductor.stage, Stage::Opening | Stage::Running) {
+        succession::turn(context, now);
+    }
+}
+
+/// Ends the workers that hang, and lets those go on at the end of load that somebody stopped. A
+/// supervisor that was stopped itself heard nothing meanwhile, which is no worker's fault.
+fn heed_health(context: &mut Context, now: Instant) {
+    let World { children, conductor, printer, .. } = &mut context.world;
+    let awake = now.since(conductor.last_turn).min(TICK + TICK);
+    conductor.last_turn = now;
+    if !matches!(conductor.stage, Stage::Opening | Stage::Running) {
+        return;
+    }
+    if conductor.is_ending(now) {
+        children.wake(Role::Worker);
+    }
+    for child in children.living_workers() {
+        match child.health.wait(awake) {
+            Some(Remedy::Abort) => {
+                let who = child.name();
+                printer.note(format!("{who} hangs: silent for {} s", SILENT_MAX.as_secs()));
+                child.abort("silent for too long");
+            }
+            Some(Remedy::Kill) => child.kill("silent for too long"),
+            None => {}
+        }
     }
 }
 
@@ -455,10 +590,13 @@ fn watch_host(world: &mut World, now: Instant) {
     }
 }
 
-fn stop_workers(context: &mut Context, now: Instant, drain: Duration) {
-    let conductor = &mut context.world.conductor;
+/// Tells the workers to stop, and those to go on that somebody has stopped.
+fn stop_workers(context: &mut Context, now: Instant, drain: Duration, words: Duration) {
+    let World { children, conductor, .. } = &mut context.world;
     conductor.stopped.get_or_insert(now);
-    conductor.kill_at = Some(now + drain + LAST_WORDS_WITHIN);
+    conductor.kill_at = Some(now + drain + words);
+    succession::give_up(children);
+    children.wake(Role::Worker);
     tell(context, Role::Worker, &Command::Stop { drain_nanos: drain.as_nanos() as u64 });
 }
 
@@ -467,7 +605,7 @@ fn kill_the_silent(context: &mut Context, now: Instant) {
     let World { children, conductor, .. } = &mut context.world;
     let late = conductor.kill_at.is_some_and(|at| now > at);
     if late && !children.all_settled(Role::Worker) {
-        children.kill(Role::Worker);
+        children.kill(Role::Worker, "it did not end in time");
         conductor.kill_at = None;
     }
 }
@@ -489,8 +627,27 @@ fn show_progress(world: &mut World, now: Instant) {
     }
     let phase = world.conductor.phase(now);
     let elapsed = now.since(world.conductor.start());
-    let line = world.conductor.view.line(&world.fold, phase, elapsed);
+    let lost = world.children.lost_live(&world.fold);
+    let mut line = world.conductor.view.line(&world.fold, lost, phase, elapsed);
+    world.children.stopped().for_each(|who| line.push_str(&format!(" · {who} stopped")));
     world.printer.progress(line);
+}
+
+/// The report as it would be now, for people, on standard error; the run goes on.
+pub(super) fn show_all(world: &World) {
+    let text = match &world.conductor.job {
+        Job::Serve(config, _) => world.served(config),
+        Job::Run(..) if world.conductor.start.is_none() => return,
+        Job::Run(plan, _) => {
+            let elapsed = Instant::now().since(world.conductor.start());
+            let mut plan = plan.clone();
+            // Standard error may be a file where standard output is a terminal.
+            plan.config.color = Color::Never;
+            let summary = world.summary(*plan, world.conductor.begun);
+            report::so_far(&summary, elapsed)
+        }
+    };
+    world.printer.note(text.trim_end().to_owned());
 }
 
 impl Conductor {

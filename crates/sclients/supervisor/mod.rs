@@ -7,16 +7,20 @@
 //!
 //! One dispatch loop watches the report pipes, the control pipes, a signal descriptor and the
 //! printer; what may block is the printer's. Start at [`run`] and [`serve`]; `conductor` decides
-//! what comes next, [`slot::State`] is the state of each child.
+//! what comes next, [`slot::State`] is the state of each child, `succession` decides who follows a worker
+//! that died, `ticks` counts what was due meanwhile.
 
 mod children;
 mod conductor;
 mod error_share;
+mod health;
 mod printer;
 mod reap;
 pub mod slot;
 mod spawn;
+mod succession;
 mod tape;
+mod ticks;
 
 pub use conductor::StoppedFor;
 pub use printer::write_result;
@@ -283,9 +287,14 @@ fn bound(reserved: &OwnedFd, asked: SocketAddr) -> Result<SocketAddr, Supervisor
 }
 
 /// Blocks the signals that are for the supervisor; children and threads inherit that, so it comes
-/// before the first of them.
+/// before the first of them. A file's limit (SIGXFSZ) and a terminal that is another's (SIGTTOU) are
+/// errors of a write then, and no end. A hangup that was ignored stays so: nohup(1).
 fn signals() -> Result<Signals, SupervisorError> {
-    let ours = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD];
+    use Signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTTOU, SIGUSR1, SIGXFSZ};
+    let mut ours = vec![SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGXFSZ, SIGTTOU];
+    if !usage::ignores(SIGHUP as u32) {
+        ours.push(SIGHUP);
+    }
     Signals::new(&ours).map_err(system("signals"))
 }
 
@@ -310,7 +319,7 @@ fn spawn(
     slot: u32,
     share: Command,
 ) -> Result<(), SupervisorError> {
-    children.spawn(role, slot, &share).map_err(system("cannot start a process"))
+    children.spawn(role, (slot, 0), &share).map_err(system("cannot start a process"))
 }
 
 fn context(
@@ -366,11 +375,12 @@ fn watch(context: &mut Context, printed: Pipe, signals: Signals) -> io::Result<(
 }
 
 fn signalled(context: &mut Context, signal: Signal) {
-    if signal == Signal::SIGCHLD {
-        let World { children, conductor, .. } = &mut context.world;
-        children.reap(conductor.now());
-    } else {
-        context.world.conductor.signalled(signal);
+    let World { children, conductor, .. } = &mut context.world;
+    match signal {
+        Signal::SIGCHLD => children.reap(conductor.now()),
+        Signal::SIGUSR1 => conductor::show_all(&context.world),
+        Signal::SIGXFSZ | Signal::SIGTTOU => {}
+        _ => conductor.signalled(signal),
     }
 }
 
@@ -409,10 +419,11 @@ impl World {
 
     /// How it went so far.
     fn course(&self, begun: Instant) -> Course {
+        let times = self.conductor.times(Instant::now());
         Course {
-            children: self.children.records(&self.fold, self.conductor.start()),
+            children: self.children.records(&self.fold, times),
             started: self.conductor.started(),
-            opened: self.children.opened(),
+            opened: self.children.opened(self.conductor.load()),
             phase_seconds: self.conductor.phase_seconds(&self.fold),
             signal: self.conductor.signal(),
             stopped: self.conductor.stopped_for(),

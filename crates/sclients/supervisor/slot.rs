@@ -5,10 +5,13 @@
 //!     │                 │                   │ final               │ final
 //!     │                 │                   ▼                     ▼
 //!     └──── exited ─────┴──── exited ──▶  Dead        Ended ◀─────┘
+//!                                           │ succeeded
+//!                                           ▼
+//!                                       Replaced, and another generation is Starting
 //! ```
 //!
-//! Dead is a child that ended without its last words: what it had in flight is lost. Replaced is a
-//! dead one whose slot holds another generation.
+//! Dead is a child that ended without its last words: what it had in flight is lost. Whether another
+//! generation of its slot follows is decided in `succession`.
 
 /// The state of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

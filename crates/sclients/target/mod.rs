@@ -73,7 +73,7 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), TargetError> {
         listen_as(how, &mut context, listen).map_err(|error| TargetError::Listen(listen, error))?;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     child::report(&mut context, Report::Ready { listening: Some(listening) });
-    servicemodel::run(&mut context)?;
+    child::run(&mut context)?;
     child::exit(0)
 }
 

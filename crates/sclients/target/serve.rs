@@ -55,7 +55,8 @@ impl Serve {
             Service::new(mean, share.service_exponential, share.seed)
         });
         let mut recorder = Recorder::new(Duration::from_nanos(share.interval_nanos));
-        recorder.start(Instant::now());
+        let now = Instant::now();
+        recorder.start(now, now);
         Self {
             child: Child::default(),
             recorder,

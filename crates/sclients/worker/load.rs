@@ -5,6 +5,9 @@
 //!    └──────────────────┴───────────Stop────────┴───────────────────────────────────────────▶┘
 //! ```
 //!
+//! A worker that joins a run under way takes the same steps; only the phases are those of the run from
+//! the first, and its load begins with the ticks that are left.
+//!
 //! What becomes of a request is in `requests.rs`, the schedules that ignore the server in `open.rs`
 //! and `overload.rs`.
 
@@ -30,6 +33,9 @@ use wire::{Command, Final, LoadShare, Report, WorkerShare};
 
 /// Connection attempts begun in one turn; then what is ready is dispatched first.
 const OPENS_PER_TURN: usize = 32;
+
+/// A worker is heard of at least so often, whatever its intervals.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// A worker stops spinning when it waited for its processor for one part in so many of an interval.
 const SPIN_WAIT_PARTS: u64 = 50;
@@ -83,6 +89,9 @@ pub struct Load {
     pub(super) stage: Stage,
     phase: Phase,
     start: Instant,
+    /// When its own load began; that of the run may have begun before.
+    pub(super) loaded: Instant,
+    next_beat: Instant,
     drain: Duration,
     pub(super) ceiling: Option<Ceiling>,
     /// When requests or attempts are due, where a schedule decides it.
@@ -123,6 +132,8 @@ impl Load {
             stage: Stage::Waiting,
             phase: Phase::Open,
             start: Instant::FAR_FUTURE,
+            loaded: Instant::FAR_FUTURE,
+            next_beat: Instant::FAR_FUTURE,
             drain: Duration::from_nanos(share.drain_nanos),
             ceiling: None,
             due,
@@ -145,24 +156,45 @@ impl Load {
     }
 
     fn begin_opening(&mut self, start: Instant) {
+        let joins = self.share.joins;
+        let common = joins.map_or(start, |run| Instant::from_nanos(run.start_nanos));
         if let Some(rate) = self.share.connect_rate {
-            self.places.pace(Pacer::even(start, rate, self.share.slot, self.share.workers));
+            self.places.pace(Pacer::even(common, rate, self.share.slot, self.share.workers));
+        }
+        if let Some(load) = self.load_under_way() {
+            self.schedule.load_from(load);
+            self.phase = self.schedule.phase(start);
         }
         self.start = start;
-        self.account.recorder.start(start);
+        self.account.recorder.start(common, start);
+        if self.share.interval_nanos > BEAT.as_nanos() as u64 {
+            self.next_beat = start + BEAT;
+        }
         self.stage = Stage::Opening;
     }
 
-    /// Load begins at `at`, and with it the first period of the ceiling and the schedule.
-    fn begin_load(&mut self, at: Instant) {
-        self.schedule.load_from(at);
+    /// When the load began that this worker joins.
+    fn load_under_way(&self) -> Option<Instant> {
+        self.share.joins?.load_nanos.map(Instant::from_nanos)
+    }
+
+    /// Load begins at `at`, and with it the first period of the ceiling and the schedule, unless they are
+    /// those of a run under way: then `gone` ticks and requests of this slot are accounted for.
+    fn begin_load(&mut self, at: Instant, gone: u64) {
+        let load = self.load_under_way().unwrap_or(at);
+        self.schedule.load_from(load);
+        self.loaded = at;
         self.stage = Stage::Loaded;
+        self.requests_left = self.requests_left.saturating_sub(gone);
         let stop = self.schedule.stop();
         let WorkerShare { slot, workers, seed, .. } = self.share;
-        let ceiling = |rate| Ceiling::new(at, stop, rate, slot, workers);
+        let ceiling = |rate| Ceiling::new(load, stop, rate, slot, workers);
         self.ceiling = self.share.request_rate_ceiling.map(ceiling);
         let Some((profile, arrivals)) = self.due.take() else { return };
-        let ticks = Pacer::new(at, profile, arrivals, slot, workers, seed);
+        let mut ticks = Pacer::new(load, profile, arrivals, slot, workers, seed);
+        if load < at {
+            ticks = ticks.joined(gone, at);
+        }
         match self.share.load {
             LoadShare::Open { on_busy, .. } => self.open = Some(Open::new(ticks, on_busy)),
             LoadShare::Overload { .. } => self.attempts = Some(Attempts::new(ticks)),
@@ -224,7 +256,7 @@ impl Load {
             _ => self.places.next_due(),
         };
         let schedules = self.next_release(now).min(self.next_attempt());
-        let own = self.account.recorder.next_cut().min(self.next_pulse());
+        let own = self.account.recorder.next_cut().min(self.next_pulse()).min(self.next_beat);
         stage.min(drain).min(schedules).min(own)
     }
 
@@ -294,6 +326,19 @@ pub(super) fn attempt(context: &mut Context<Load>, opening: Opening) -> Instant 
         load.not_established(opening, error, begun);
     }
     begun
+}
+
+/// Where intervals are long, says now and then that this process lives. Nothing is queued where the
+/// supervisor does not read: what it reads then is as good.
+fn beat(context: &mut Context<Load>, now: Instant) {
+    let load = &mut context.world.model;
+    if now < load.next_beat || load.stage == Stage::Over {
+        return;
+    }
+    load.next_beat = now + BEAT;
+    if load.child.outbox.pending().is_empty() {
+        child::report(context, Report::Alive);
+    }
 }
 
 /// Ends the interval if it is over, or its phase is.
@@ -407,6 +452,7 @@ impl Model for Load {
             overload::begin_attempts(context, now);
         }
         cut_interval(context, now);
+        beat(context, now);
         open_places(context, now);
         advance(context, now);
         ControlFlow::Continue(())
@@ -526,24 +572,26 @@ impl Role for Load {
         let load = &mut context.world.model;
         match command {
             Command::Start { at_nanos } => load.begin_opening(Instant::from_nanos(at_nanos)),
-            Command::Load { at_nanos } => load_from(context, Instant::from_nanos(at_nanos)),
+            Command::Load { at_nanos, gone } => {
+                load_from(context, Instant::from_nanos(at_nanos), gone);
+            }
             Command::Stop { drain_nanos } => {
                 load.drain = load.drain.min(Duration::from_nanos(drain_nanos));
                 load.schedule.stop_at(Instant::now());
             }
             Command::Release => load.child.leave(),
-            Command::Work(_) | Command::Serve(_) => {}
+            Command::Work(_) | Command::Serve(_) => panic!("a share comes once, and first"),
         }
     }
 }
 
 /// Load begins at `at`: every connection learns when its first request is due.
-fn load_from(context: &mut Context<Load>, at: Instant) {
+fn load_from(context: &mut Context<Load>, at: Instant, gone: u64) {
     let load = &mut context.world.model;
     if load.stage != Stage::Opened {
         return;
     }
-    load.begin_load(at);
+    load.begin_load(at, gone);
     let count = connections(context).filter(|connection| connection.established()).count() as u64;
     let mut index = 0;
     for id in context.ids() {

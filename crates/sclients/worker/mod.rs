@@ -80,7 +80,7 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;
     context.world.model.settle();
     child::report(&mut context, Report::Ready { listening: None });
-    servicemodel::run(&mut context)?;
+    child::run(&mut context)?;
     child::exit(0)
 }
 

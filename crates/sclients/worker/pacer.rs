@@ -63,6 +63,16 @@ impl Pacer {
         Self::new(start, profile, Arrivals::Constant, index, workers, 0)
     }
 
+    /// The ticks of a worker that joins at `at`, when `gone` of its slot are accounted for: from there on
+    /// they are those that the one before would have had. What is drawn without memory goes on from `at`.
+    #[must_use]
+    pub fn joined(mut self, gone: u64, at: Instant) -> Self {
+        self.tick = self.tick.saturating_add(self.step.saturating_mul(gone));
+        self.position = self.profile.position(at.nanos_since(self.start));
+        self.find();
+        self
+    }
+
     /// When the next tick is due, whatever came before; [`Instant::FAR_FUTURE`] where there is none.
     pub const fn due(&self) -> Instant {
         self.due
@@ -151,6 +161,38 @@ mod tests {
             let mut pacer = Pacer::new(START, steady(10), arrivals, 0, 1, 7);
             assert_eq!(pacer.take(late), late);
             assert!(pacer.due() > late && pacer.due() < late + Duration::from_secs(5));
+        }
+    }
+
+    #[test]
+    fn a_successor_takes_the_ticks_that_are_left_and_no_other() {
+        for (arrivals, profile) in shapes().into_iter().map(|shape| (Arrivals::Constant, shape)) {
+            for workers in [1, 3] {
+                let ticks = |index| Pacer::new(START, profile.clone(), arrivals, index, workers, 7);
+                for index in 0..workers {
+                    let at = START + Duration::from_millis(1_234);
+                    let gone = profile.count_of(index, workers, at.nanos_since(START));
+                    let (mut all, mut left) = (ticks(index), ticks(index).joined(gone, at));
+                    while all.due() < at {
+                        all.advance();
+                    }
+                    for _ in 0..100 {
+                        assert_eq!(all.due(), left.due());
+                        all.advance();
+                        left.advance();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn drawn_ticks_go_on_after_a_successor_joins() {
+        let at = START + Duration::from_secs(5);
+        for arrivals in [Arrivals::Poisson, Arrivals::Jitter] {
+            let pacer = Pacer::new(START, steady(1_000), arrivals, 0, 2, 7).joined(2_500, at);
+            let off = pacer.due().nanos_since(at).max(at.nanos_since(pacer.due()));
+            assert!(off < 50_000_000, "{arrivals:?} is {off} ns off");
         }
     }
 

@@ -21,7 +21,7 @@ impl Load {
 
     /// The first turn of connection `index` of `count` when load begins.
     pub(super) fn first(&mut self, connection: &mut Connection<Self>, index: u64, count: u64) {
-        let load = self.schedule.load();
+        let load = self.loaded;
         let spread = match self.share.load {
             LoadShare::Open { .. } => return self.rest(connection, load),
             LoadShare::Closed { stagger_nanos, .. } => Some(stagger_nanos),
@@ -64,7 +64,7 @@ impl Load {
         if !self.may_begin(free) {
             return;
         }
-        let mut due = free.max(self.schedule.load()) + Duration::from_nanos(think_nanos);
+        let mut due = free.max(self.loaded) + Duration::from_nanos(think_nanos);
         if let Some(ceiling) = &mut self.ceiling {
             due = ceiling.take(due);
         }

@@ -36,11 +36,6 @@ impl Schedule {
         self.stop = self.stop.min(stop);
     }
 
-    /// When load begins or began.
-    pub const fn load(&self) -> Instant {
-        self.load
-    }
-
     /// When it stops or stopped.
     pub const fn stop(&self) -> Instant {
         self.stop

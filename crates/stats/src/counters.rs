@@ -24,6 +24,8 @@ named! {
         ConnectionsClosedByPeer = "closed.by_server",
         /// Attempts that opened a connection again in its place.
         ConnectionsReopened = "reopened",
+        /// Overload: attempts that were due and not begun, since their worker was lost.
+        AttemptsLost = "attempts_lost",
         /// Source pairs found in use and passed over.
         PortsSkipped = "ports_skipped",
         /// Requests whose instant had come.

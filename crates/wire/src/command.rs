@@ -18,10 +18,13 @@ pub enum Command {
         /// The common start instant.
         at_nanos: u64,
     },
-    /// Every connection of all workers is established or has failed: load begins at this instant.
+    /// Every connection of all workers is established or has failed, or those of a worker that joins a
+    /// run under way: its load begins at this instant.
     Load {
         /// The end of the open phase.
         at_nanos: u64,
+        /// Requests or attempts of its slot that are accounted for: it begins with the next.
+        gone: u64,
     },
     /// Begin nothing more; end when nothing is in flight or this time is over.
     Stop {
@@ -148,6 +151,15 @@ pub struct PeerShare {
     pub places: u32,
 }
 
+/// A run under way, in nanoseconds of `CLOCK_MONOTONIC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct JoinShare {
+    /// The common start instant, from which intervals are numbered.
+    pub start_nanos: u64,
+    /// When load began; none while connections are opened.
+    pub load_nanos: Option<u64>,
+}
+
 /// One worker's part of the plan. Durations in nanoseconds, rates per second.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct WorkerShare {
@@ -157,7 +169,9 @@ pub struct WorkerShare {
     pub workers: u32,
     /// How often the slot was filled before.
     pub generation: u32,
-    /// Seed of this slot.
+    /// The run under way that it joins; none where it starts with all others.
+    pub joins: Option<JoinShare>,
+    /// Seed of this slot and generation.
     pub seed: u64,
     /// Places: connections to keep open.
     pub connections: u32,

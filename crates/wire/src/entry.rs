@@ -49,6 +49,8 @@ pub enum WhoRecord {
 pub struct EntryRecord {
     /// Counters and gauges, in the order in which they came; the distributions are empty.
     pub intervals: Vec<(WhoRecord, IntervalRecord)>,
+    /// What is known to be lost with dead workers: counters alone.
+    pub lost: Vec<(WhoRecord, IntervalRecord)>,
     /// Those of all workers.
     pub distributions: Vec<DistributionsRecord>,
     /// What servers sent.

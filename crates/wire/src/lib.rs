@@ -17,9 +17,9 @@ mod report;
 
 pub use codec::{BODY_BYTES_MAX, WireError};
 pub use command::{
-    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, Command, HostileShare, LoadShare, PeerShare,
-    ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare, TargetShare,
-    WorkerShare,
+    ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, Command, HostileShare, JoinShare, LoadShare,
+    PeerShare, ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare,
+    TargetShare, WorkerShare,
 };
 pub use entry::{BegunRecord, DistributionsRecord, Entry, EntryRecord, WhoRecord};
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};

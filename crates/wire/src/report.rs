@@ -32,6 +32,10 @@ pub enum Report {
     Fatal(String),
     /// From a target, before its last words: how the requests came.
     Gaps(GapsRecord),
+    /// The child lives, though it has nothing to tell yet.
+    Alive,
+    /// The first line of the panic that ends it.
+    Panicked(String),
 }
 
 impl Message for Report {
