@@ -51,6 +51,7 @@ enum Job {
 #[derive(Debug)]
 pub struct Keeper {
     jobs: Sender<Job>,
+    hurry: Sender<()>,
     told: Receiver<Told>,
 }
 
@@ -66,13 +67,14 @@ impl Keeper {
         first: Option<&Payload>,
     ) -> io::Result<Self> {
         let (jobs, mailbox) = bounded(MAILBOX);
+        let (hurry, hurried) = bounded(1);
         let (tell, told) = unbounded();
         let sync = Sync::start()?;
         let mut writer = Writer::new(Files(folder.clone()), run, wall_nanos, end);
         first.map_or(Ok(()), |first| writer.append(first))?;
-        let thread = Thread { folder, writer, sync, tell, failing: false };
+        let thread = Thread { folder, writer, sync, tell, hurried, state: State::Writing };
         thread::Builder::new().name("journal".into()).spawn(move || thread.keep(&mailbox))?;
-        Ok(Self { jobs, told })
+        Ok(Self { jobs, hurry, told })
     }
 
     /// Whether an entry would be taken now.
@@ -83,6 +85,11 @@ impl Keeper {
     /// Hands an entry over; there is room.
     pub fn write(&self, draft: Draft) {
         let _ = self.jobs.try_send(Job::Entry(Box::new(draft)));
+    }
+
+    /// The run is over: a disk that fails is not waited for much longer.
+    pub fn hurry(&self) {
+        let _ = self.hurry.try_send(());
     }
 
     /// Hands over the last entry and the summary; there is room.
@@ -101,7 +108,19 @@ struct Thread {
     writer: Writer<Files>,
     sync: Sync,
     tell: Sender<Told>,
-    failing: bool,
+    hurried: Receiver<()>,
+    state: State,
+}
+
+/// How writing goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Writing,
+    /// The disk takes nothing; it is tried again.
+    Failing,
+    /// It took nothing for too long at the end: what comes is not written any more, since it would
+    /// follow a gap.
+    GivenUp,
 }
 
 impl Thread {
@@ -110,10 +129,7 @@ impl Thread {
         loop {
             match mailbox.recv_timeout(next_sync.saturating_duration_since(Instant::now())) {
                 Ok(Job::Entry(draft)) => {
-                    let payload = entry::payload(&draft);
-                    while !self.write(&payload) {
-                        thread::sleep(SECOND);
-                    }
+                    self.write(&entry::payload(&draft));
                 }
                 Ok(Job::Close(draft, summary)) => return self.close(&draft, &summary),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -127,17 +143,34 @@ impl Thread {
         }
     }
 
-    /// Whether it was written; tells when that changes.
-    fn write(&mut self, payload: &Payload) -> bool {
-        let written = self.writer.append(payload);
-        let failing = written.is_err();
-        match written {
-            Err(error) if !self.failing => self.say(Told::Failing(error.to_string())),
-            Ok(()) if self.failing => self.say(Told::Writing),
-            _ => {}
+    /// Writes `payload`, and tries again until it is written; at the end of the run only so often.
+    fn write(&mut self, payload: &Payload) {
+        let mut hurried = None;
+        while self.state != State::GivenUp {
+            match self.writer.append(payload) {
+                Ok(()) if self.state == State::Failing => self.turn(State::Writing, Told::Writing),
+                Ok(()) => {}
+                Err(error) if self.state == State::Writing => {
+                    self.turn(State::Failing, Told::Failing(error.to_string()));
+                }
+                Err(_) => {}
+            }
+            if self.state == State::Writing {
+                return;
+            }
+            if self.hurried.recv_timeout(SECOND / 2).is_ok() {
+                hurried = Some(0);
+            }
+            hurried = hurried.map(|tries| tries + 1);
+            if hurried.is_some_and(|tries| tries >= LAST_TRIES) {
+                self.state = State::GivenUp;
+            }
         }
-        self.failing = failing;
-        !failing
+    }
+
+    fn turn(&mut self, state: State, told: Told) {
+        self.state = state;
+        self.say(told);
     }
 
     fn heed_sync(&mut self) {
@@ -156,18 +189,13 @@ impl Thread {
     }
 
     fn close(mut self, draft: &Draft, summary: &str) {
-        let payload = entry::payload(draft);
-        let mut tries = 1;
-        let mut written = self.write(&payload);
-        while !written && tries < LAST_TRIES {
-            thread::sleep(SECOND / 2);
-            written = self.write(&payload);
-            tries += 1;
-        }
-        let closed = match (written, self.last_sync()) {
-            (false, _) => Err("the journal is not complete: its disk took no more".to_owned()),
-            (true, Err(error)) => Err(format!("the end of the journal is not synced: {error}")),
-            (true, Ok(())) => Ok(()),
+        self.write(&entry::payload(draft));
+        let closed = match (self.state, self.last_sync()) {
+            (State::Writing, Ok(())) => Ok(()),
+            (State::Writing, Err(error)) => {
+                Err(format!("the end of the journal is not synced: {error}"))
+            }
+            _ => Err("the journal is not complete: its disk took no more".to_owned()),
         };
         let summed = self.folder.write_summary(summary);
         let closed = closed.and(summed.map_err(|error| format!("summary.json: {error}")));

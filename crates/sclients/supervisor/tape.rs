@@ -72,6 +72,10 @@ impl Tape {
         }
     }
 
+    fn hurry(&self) {
+        self.journal.iter().for_each(|journal| journal.keeper.hurry());
+    }
+
     fn heed(&mut self, now: Instant, mut note: impl FnMut(String)) {
         let Some(journal) = &self.journal else { return };
         let at = now.since(self.begun).as_secs_f64();
@@ -142,6 +146,7 @@ pub(super) fn close(world: &mut World, plan: &Plan, now: Instant) -> Summary {
     let draft = Draft { recent, own, course: summary.course.clone(), over: true, at: now };
     let (text, deadline) = (report::json(&summary), now + CLOSE_WITHIN);
     world.tape.ending = Ending::Waits(Box::new(draft), text, deadline);
+    world.tape.hurry();
     world.tape.end(now);
     summary
 }
