@@ -102,7 +102,7 @@ impl Evidence {
                 .workers()
                 .filter_map(|child| Some((child.slot, part(child)?)))
                 .collect(),
-            host: summary.host.clone(),
+            host: summary.course.host.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::config::authorization::{Entry, Scope};
 use crate::config::{Config, Load};
 use humantime::format_duration;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
@@ -30,7 +31,7 @@ pub struct Consent {
 }
 
 /// What allows a run off loopback.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Authorization {
     /// `--authorized` with this host, as typed.
     Option(String),

@@ -13,12 +13,13 @@ use crate::summary::Summary;
 use crate::supervisor::{self, SupervisorError};
 use crate::verdict::{self, State, Verdict};
 use dispatch::Signal;
+use serde::{Deserialize, Serialize};
 use stats::{Counter, Latency, Outcome, Phase};
 use std::io;
 use std::path::Path;
 
 /// A series that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// The first rate, in attempts per second.
     pub from: u64,
@@ -89,7 +90,7 @@ impl Point {
         let verdict = Verdict::of(summary);
         Self {
             seconds,
-            interrupted: summary.signal.is_some(),
+            interrupted: summary.course.signal.is_some(),
             planned_per_s: planned.as_f64(),
             offered_per_s: per_s(summary.fold.histogram(Latency::AttemptLag).count()),
             connected_per_s: per_s(measured.of(Counter::ConnectionsEstablished)),
@@ -164,14 +165,14 @@ pub fn run(
 ) -> Result<Option<Signal>, SupervisorError> {
     for (rate, plan) in steps {
         let summary = supervisor::trial(plan)?;
-        if summary.signal.is_some() && summary.measured_seconds() == 0.0 {
-            return Ok(summary.signal);
+        if summary.course.signal.is_some() && summary.measured_seconds() == 0.0 {
+            return Ok(summary.course.signal);
         }
         points.push(Point::of(&summary, rate));
         let failed = |error| SupervisorError::System { what: "--out", error };
         kept(points).map_err(failed)?;
-        if summary.signal.is_some() || summary.stopped.is_some() {
-            return Ok(summary.signal);
+        if summary.course.signal.is_some() || summary.course.stopped.is_some() {
+            return Ok(summary.course.signal);
         }
     }
     Ok(None)

@@ -68,7 +68,7 @@ fn numbers(plan: &Plan) -> String {
 }
 
 fn finding_json(finding: &Finding) -> Value {
-    json!({ "code": finding.code, "level": finding.level.name(), "text": finding.text })
+    json!({ "code": &finding.code, "level": finding.level.name(), "text": finding.text })
 }
 
 #[cfg(test)]

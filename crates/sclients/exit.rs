@@ -1,7 +1,9 @@
 //! Exit codes: a contract. Exactly one, the first that applies.
 
+use serde::{Deserialize, Serialize};
+
 /// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitCode {
     /// All went as it should; a suspect verdict is no failure.
     Success = 0,

@@ -3,6 +3,7 @@
 //!
 //! Associative: the order in which reports of different children arrive changes nothing.
 
+use crate::recent::Recent;
 use dispatch::Instant;
 use stats::ledger::{self, Imbalance};
 use stats::{
@@ -44,6 +45,8 @@ pub struct Part {
     pub last_words: Option<Final>,
     /// How it fared in measurement.
     pub strains: Strains,
+    /// What it measured, by kind; none until it has.
+    pub own: Vec<Histogram>,
 }
 
 /// Everything that was reported so far.
@@ -57,6 +60,7 @@ pub struct Fold {
     samples: Samples,
     live: BTreeMap<(u64, Phase), u64>,
     peak_live: u64,
+    recent: Recent,
 }
 
 impl Default for Fold {
@@ -69,6 +73,7 @@ impl Default for Fold {
             samples: Samples::default(),
             live: BTreeMap::new(),
             peak_live: 0,
+            recent: Recent::default(),
         }
     }
 }
@@ -79,6 +84,24 @@ impl Fold {
     /// # Errors
     /// The child's ledger does not balance; its counts are taken as they are.
     pub fn take(&mut self, who: Who, interval: &Interval, ended: Instant) -> Result<(), Imbalance> {
+        self.recent.take(who, interval, ended);
+        let (window, balance) = self.count(who, interval, ended);
+        if let Who::Worker(..) = who {
+            self.recent.take_measured(window, interval);
+            self.measure(window, &interval.histograms);
+            self.measure_own(who, &interval.histograms);
+        }
+        balance
+    }
+
+    /// Adds counters, gauges and strain; and the interval of measurement to which what was measured
+    /// meanwhile belongs.
+    fn count(
+        &mut self,
+        who: Who,
+        interval: &Interval,
+        ended: Instant,
+    ) -> (u64, Result<(), Imbalance>) {
         let part = self.parts.entry(who).or_default();
         part.counters.merge(&interval.counters);
         part.gauges = interval.gauges;
@@ -92,31 +115,90 @@ impl Fold {
         let balance = ledger::check(&part.counters, &part.gauges);
         if let Who::Worker(..) = who {
             self.phases[interval.phase as usize].merge(&interval.counters);
-            for (mine, theirs) in self.histograms.iter_mut().zip(&interval.histograms) {
-                mine.merge(theirs);
-            }
-            for (mine, latency) in self.windows.iter_mut().zip(OVER_TIME) {
-                mine.add(window, &interval.histograms[latency as usize]);
-            }
-            self.samples.merge(&interval.samples);
             self.note_live(interval);
         }
-        balance
+        (window, balance)
+    }
+
+    /// Adds what workers measured, a histogram of each kind.
+    fn measure(&mut self, window: u64, histograms: &[Histogram]) {
+        for (mine, theirs) in self.histograms.iter_mut().zip(histograms) {
+            mine.merge(theirs);
+        }
+        for (mine, latency) in self.windows.iter_mut().zip(OVER_TIME) {
+            mine.add(window, &histograms[latency as usize]);
+        }
+    }
+
+    /// Adds what one worker measured.
+    fn measure_own(&mut self, who: Who, histograms: &[Histogram]) {
+        let own = &mut self.parts.entry(who).or_default().own;
+        own.resize_with(Latency::COUNT, Histogram::default);
+        own.iter_mut().zip(histograms).for_each(|(mine, theirs)| mine.merge_sparse(theirs));
+    }
+
+    /// What each worker measured so far.
+    pub fn own(&self) -> Vec<(Who, Vec<Histogram>)> {
+        let of_workers = self.parts.iter().filter(|(_, part)| !part.own.is_empty());
+        of_workers.map(|(who, part)| (*who, part.own.clone())).collect()
+    }
+
+    /// Takes what `who` measured so far, from a journal: what was cut has it of all workers together.
+    pub fn set_own(&mut self, who: Who, histograms: Vec<Histogram>) {
+        self.parts.entry(who).or_default().own = histograms;
+    }
+
+    /// What was taken since the last cut. Which samples are kept depends on how they are put together,
+    /// so they are added here, as a journal's reader adds them.
+    pub fn cut(&mut self) -> Recent {
+        self.recent.peak_live = self.peak_live;
+        let recent = std::mem::take(&mut self.recent);
+        self.samples.merge(&recent.samples);
+        recent
+    }
+
+    /// Adds what a cut gave: a fold of all cuts is the fold that they were cut from.
+    pub fn replay(&mut self, cut: &Recent) {
+        for (who, interval, ended) in &cut.intervals {
+            // A ledger that does not balance was told when it came.
+            let _ = self.count(*who, interval, *ended);
+        }
+        for (who, phase, lost) in &cut.lost {
+            self.count_lost(*who, *phase, lost);
+        }
+        for (window, histograms) in &cut.distributions {
+            self.measure(*window, histograms);
+        }
+        self.samples.merge(&cut.samples);
+        for (who, arrivals) in &cut.arrivals {
+            self.parts.entry(*who).or_default().arrivals = Some(*arrivals);
+        }
+        for (who, words) in &cut.last_words {
+            self.parts.entry(*who).or_default().last_words = Some(*words);
+        }
+        self.peak_live = self.peak_live.max(cut.peak_live);
     }
 
     /// Adds what is known to be lost with `who`, which did not report it itself.
     pub fn take_lost(&mut self, who: Who, phase: Phase, lost: &Counters) {
+        self.recent.lost.push((who, phase, lost.clone()));
+        self.count_lost(who, phase, lost);
+    }
+
+    fn count_lost(&mut self, who: Who, phase: Phase, lost: &Counters) {
         self.parts.entry(who).or_default().counters.merge(lost);
         self.phases[phase as usize].merge(lost);
     }
 
     /// Takes how the requests came at `who`, a target.
     pub fn take_arrivals(&mut self, who: Who, arrivals: Gaps) {
+        self.recent.arrivals.push((who, arrivals));
         self.parts.entry(who).or_default().arrivals = Some(arrivals);
     }
 
     /// Takes a child's last words.
     pub fn take_last_words(&mut self, who: Who, words: Final) {
+        self.recent.last_words.push((who, words));
         self.parts.entry(who).or_default().last_words = Some(words);
     }
 
@@ -188,7 +270,7 @@ impl Fold {
         &self.windows[index.expect("it is kept over time")]
     }
 
-    /// What servers sent to all workers where it broke the protocol.
+    /// What servers sent to all workers where it broke the protocol, up to the last cut.
     pub const fn samples(&self) -> &Samples {
         &self.samples
     }
@@ -237,6 +319,7 @@ mod tests {
                 let (who, sent) = reports[*index];
                 fold.take(who, &interval(0, sent, sent), Instant::from_nanos(1)).unwrap();
             }
+            fold.cut();
             (
                 fold.counters(),
                 fold.gauges(),

@@ -8,6 +8,7 @@
 //! Pure: no clock, no randomness, no text. Start at [`Profile`]; the grammar of `--rate` is in `config`.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::time::Duration;
 use thiserror::Error;
@@ -30,7 +31,8 @@ const NANOS: u128 = 1_000_000_000;
 const GUESS_ERROR_MAX: f64 = 1.0 / (1u64 << 48) as f64;
 
 /// So many in so many seconds, in lowest terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Rate {
     num: u64,
     den: u64,
@@ -75,6 +77,20 @@ impl Rate {
     }
 }
 
+impl TryFrom<(u64, u64)> for Rate {
+    type Error = &'static str;
+
+    fn try_from((num, den): (u64, u64)) -> Result<Self, Self::Error> {
+        Self::new(num, den).ok_or("a rate in no time")
+    }
+}
+
+impl From<Rate> for (u64, u64) {
+    fn from(rate: Rate) -> Self {
+        (rate.num, rate.den)
+    }
+}
+
 impl Ord for Rate {
     fn cmp(&self, other: &Self) -> Ordering {
         let cross = |a: u64, b: u64| u128::from(a) * u128::from(b);
@@ -96,7 +112,7 @@ const fn common_divisor(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// A rate that goes evenly from one value to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// At its beginning.
     pub from: Rate,
@@ -107,7 +123,7 @@ pub struct Segment {
 }
 
 /// How arrivals lie about the profile's rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Arrivals {
     /// Arrival n at position n.
     #[default]
@@ -153,7 +169,8 @@ pub enum ProfileError {
 }
 
 /// Rates one after another, the last of which holds on for ever.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Segment>", into = "Vec<Segment>")]
 pub struct Profile {
     segments: Vec<Segment>,
     pieces: Vec<Piece>,
@@ -169,6 +186,20 @@ impl PartialEq for Profile {
 }
 
 impl Eq for Profile {}
+
+impl TryFrom<Vec<Segment>> for Profile {
+    type Error = ProfileError;
+
+    fn try_from(segments: Vec<Segment>) -> Result<Self, ProfileError> {
+        Self::new(segments)
+    }
+}
+
+impl From<Profile> for Vec<Segment> {
+    fn from(profile: Profile) -> Self {
+        profile.segments
+    }
+}
 
 impl Profile {
     /// The profile of `segments` in order.

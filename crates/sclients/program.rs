@@ -9,12 +9,14 @@ use crate::consent;
 use crate::curve::{self, Series};
 use crate::doctor;
 use crate::exit::ExitCode;
+use crate::journal::kept_run;
 use crate::out::OutFile;
 use crate::plan::{self, Finding, Level, Plan};
 use crate::profile::Profile;
 use crate::report;
 use crate::selftest;
 use crate::supervisor;
+use crate::verdict::{self, Verdict};
 use crate::{target, worker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::OsString;
@@ -28,6 +30,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match config::invocation(words) {
         Ok(Invocation::Run(config)) => run(*config),
         Ok(Invocation::Doctor(config)) => examine(*config),
+        Ok(Invocation::Report(wanted)) => report_kept(&wanted),
         Ok(Invocation::Serve(config)) => serve(*config),
         Ok(Invocation::Selftest { quick, format }) => examine_host(quick, format),
         Ok(Invocation::Child(arguments)) => be_child(&arguments),
@@ -86,9 +89,31 @@ fn run(config: Config) -> ExitCode {
         return curve(series, &plan);
     }
     let log = plan.config.hlog.as_deref().map(|path| OutFile::create("--hlog", path)).transpose();
-    match log {
-        Ok(log) => ended(supervisor::run(plan, log)),
-        Err(error) => complain(&error, ExitCode::Usage),
+    let log = match log {
+        Ok(log) => log,
+        Err(error) => return complain(&error, ExitCode::Usage),
+    };
+    let out = plan.config.out.clone();
+    ended(supervisor::run(plan, log, out.as_deref()))
+}
+
+/// The report of a run that was kept, and its exit code.
+fn report_kept(wanted: &config::Wanted) -> ExitCode {
+    let mut summary = match kept_run::look(&wanted.dir, wanted.salvage) {
+        Ok(summary) => summary,
+        Err(error) => return complain(&error, ExitCode::Usage),
+    };
+    (summary.plan.config.format, summary.plan.config.color) = (wanted.format, wanted.color);
+    if let Some(path) = &wanted.hlog {
+        let written = OutFile::create("--hlog", path).map_err(|error| error.to_string());
+        let log = report::hlog(&summary);
+        if let Err(error) = written.and_then(|file| file.write(&log).map_err(|e| e.to_string())) {
+            return complain(&error, ExitCode::Usage);
+        }
+    }
+    match print(&report::summary(&summary)) {
+        ExitCode::Success => verdict::exit_code(&summary, &Verdict::of(&summary)),
+        code => code,
     }
 }
 
@@ -105,7 +130,9 @@ fn curve(series: Series, plan: &Plan) -> ExitCode {
         (rate, plan::planned(config, peer, plan.authorization.clone()))
     };
     let steps = series.rates().enumerate().map(step).collect();
-    let files = match curve::Files::create(&plan.config.out) {
+    let named = plan.config.out.clone();
+    let out = named.unwrap_or_else(|| format!("sclients-curve-{}", plan.config.seed).into());
+    let files = match curve::Files::create(&out) {
         Ok(files) => files,
         Err(error) => return complain(&error, ExitCode::Usage),
     };

@@ -1,13 +1,16 @@
 //! A run as it ended: the fold, and what the supervisor saw beside it.
 
 use crate::config::Load;
+use crate::exit::ExitCode;
 use crate::fold::{Fold, Part, Who};
 use crate::host::HostStrain;
+use crate::kept;
 use crate::plan::Plan;
 use crate::profile::Arrivals;
 use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
-use stats::{Counter, Counters, Histogram, Latency, NotSent, Phase, Times};
+use serde::{Deserialize, Serialize};
+use stats::{Counter, Counters, Gauges, Histogram, Latency, NotSent, Phase, Times};
 use std::time::Duration;
 use wire::Final;
 
@@ -18,28 +21,53 @@ pub struct Summary {
     pub plan: Plan,
     /// All that was reported.
     pub fold: Fold,
+    /// How it went.
+    pub course: Course,
+}
+
+/// How a run went, as the supervisor saw it beside what was reported.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Course {
     /// Every child, targets first.
     pub children: Vec<ChildRecord>,
     /// The common start instant by the wall clock, from the Unix epoch.
     pub started: Duration,
     /// First connect and last establishment over all workers, where there was one.
+    #[serde(with = "kept::instants")]
     pub opened: Option<(Instant, Instant)>,
     /// Lengths of the phases, by [`Phase`].
     pub phase_seconds: [f64; Phase::COUNT],
     /// The signal that ended the run early.
+    #[serde(with = "kept::maybe_signal")]
     pub signal: Option<Signal>,
     /// Why the supervisor ended the run early, by itself.
     pub stopped: Option<StoppedFor>,
+    /// Why it ended without having made load, and with which exit code.
+    pub failed: Option<(String, ExitCode)>,
+    /// When the journal's disk did not do what it should, in words.
+    pub trouble: Vec<String>,
     /// Reports whose ledger did not balance, or that could not be read.
     pub faults: Vec<String>,
     /// How the host fared in measurement.
     pub host: HostStrain,
     /// The supervisor itself.
     pub supervisor: SupervisorUse,
+    /// Why this is not all of the run; none where it is.
+    #[serde(skip)]
+    pub cut: Option<Cut>,
+}
+
+/// Why a summary is not of a whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It is going on.
+    GoingOn,
+    /// Its supervisor died: whatever was live at its last entry is lost.
+    Died,
 }
 
 /// One child.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ChildRecord {
     /// Worker or target.
     pub role: Role,
@@ -58,7 +86,7 @@ pub struct ChildRecord {
 }
 
 /// A child's death.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Death {
     /// From the common start instant.
     pub after: Duration,
@@ -73,13 +101,14 @@ pub struct Death {
 }
 
 /// What the supervisor used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SupervisorUse {
     /// Processor time, in microseconds.
     pub cpu_micros: u64,
     /// The largest resident set, in bytes.
     pub rss_peak_bytes: u64,
     /// Turns of its loop, from the end of a wait to the next wait.
+    #[serde(skip)]
     pub loop_gap: Histogram,
     /// From its start to the summary.
     pub elapsed: Duration,
@@ -108,17 +137,23 @@ impl Summary {
 
     /// Workers, by slot.
     pub fn workers(&self) -> impl Iterator<Item = &ChildRecord> {
-        self.children.iter().filter(|child| child.role == Role::Worker)
+        self.course.children.iter().filter(|child| child.role == Role::Worker)
     }
 
     /// Children that died.
     pub fn deaths(&self) -> impl Iterator<Item = (&ChildRecord, &Death)> {
-        self.children.iter().filter_map(|child| Some((child, child.death.as_ref()?)))
+        self.course.children.iter().filter_map(|child| Some((child, child.death.as_ref()?)))
     }
 
     /// What is lost with dead workers.
     pub fn lost(&self) -> Lost {
         let mut lost = Lost::default();
+        if self.course.cut == Some(Cut::Died) {
+            let Gauges { live, pending, in_flight, queued, .. } = self.fold.gauges();
+            (lost.connections, lost.attempts) = (live, pending);
+            (lost.requests, lost.queued) = (in_flight, queued);
+            return lost;
+        }
         for (child, death) in self.deaths().filter(|(child, _)| child.role == Role::Worker) {
             lost.unknown += death.unknown;
             if let Some(part) = self.part(child) {
@@ -141,7 +176,7 @@ impl Summary {
 
     /// From the first connect to the last establishment, in seconds.
     pub fn open_seconds(&self) -> Option<f64> {
-        self.opened.map(|(first, last)| last.since(first).as_secs_f64())
+        self.course.opened.map(|(first, last)| last.since(first).as_secs_f64())
     }
 
     /// The length of measurement: the longest of any worker, in seconds.
@@ -204,7 +239,8 @@ impl Summary {
         let (rate, arrivals) = config.load.schedule()?;
         let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
         let planned = all.min(config.requests.unwrap_or(u64::MAX));
-        let whole = self.signal.is_none() && self.stopped.is_none();
+        let Course { signal, stopped, cut, .. } = &self.course;
+        let whole = signal.is_none() && stopped.is_none() && cut.is_none();
         (arrivals != Arrivals::Poisson && whole).then_some(planned)
     }
 

@@ -55,6 +55,10 @@ impl Verdict {
             reasons.push(doubt);
             state = state.max(State::Suspect);
         }
+        if !summary.course.trouble.is_empty() {
+            reasons.extend(summary.course.trouble.iter().cloned());
+            state = state.max(State::Suspect);
+        }
         if let Some(accepted) = accepted_losses(summary) {
             reasons.extend(accepted);
             state = state.max(State::Suspect);
@@ -71,9 +75,10 @@ impl Verdict {
 
 /// What speaks against the claim that the counts are true and whole.
 pub fn untrue_counts(summary: &Summary) -> Vec<String> {
-    let mut reasons: Vec<String> =
-        summary.stopped.iter().map(|stopped| stopped.to_string()).collect();
-    reasons.extend(summary.faults.iter().cloned());
+    let course = &summary.course;
+    let mut reasons: Vec<String> = course.failed.iter().map(|(why, _)| why.clone()).collect();
+    reasons.extend(course.stopped.iter().map(|stopped| stopped.to_string()));
+    reasons.extend(summary.course.faults.iter().cloned());
     reasons.extend(imbalance(summary));
     reasons.extend(lost_time(summary));
     if accepted_losses(summary).is_none() {
@@ -154,14 +159,17 @@ fn shortfall(summary: &Summary) -> Option<String> {
     if planned == 0 {
         return None;
     }
-    let interrupted = summary.signal.is_some() && summary.measured_seconds() == 0.0;
+    let interrupted = summary.course.signal.is_some() && summary.measured_seconds() == 0.0;
     (peak < planned && !interrupted)
         .then(|| format!("{peak} connections of the {planned} planned were live at one time"))
 }
 
 /// The exit code of a run that was reported: the first that applies.
 pub fn exit_code(summary: &Summary, verdict: &Verdict) -> ExitCode {
-    match summary.signal {
+    if let Some((_, code)) = summary.course.failed {
+        return code;
+    }
+    match summary.course.signal {
         Some(Signal::SIGINT) => return ExitCode::Interrupted,
         Some(_) => return ExitCode::Terminated,
         None => {}
@@ -189,9 +197,8 @@ fn answered_as_expected(summary: &Summary) -> bool {
 mod tests {
     use super::*;
     use crate::fold::{Fold, Who};
-    use crate::host::HostStrain;
     use crate::plan::samples::{config, plan_on_ample_host};
-    use crate::summary::SupervisorUse;
+    use crate::summary::Course;
     use crate::supervisor::{Exit, StoppedFor};
     use dispatch::Instant;
     use stats::{Interval, Phase};
@@ -214,19 +221,7 @@ mod tests {
         change(&mut interval);
         let mut fold = Fold::default();
         let _ = fold.take(Who::Worker(0, 0), &interval, Instant::from_nanos(1));
-        Summary {
-            plan: plan_on_ample_host(config(1, 2), None),
-            fold,
-            children: Vec::new(),
-            started: Duration::ZERO,
-            opened: None,
-            phase_seconds: [0.0; Phase::COUNT],
-            signal: None,
-            stopped: None,
-            faults: Vec::new(),
-            host: HostStrain::default(),
-            supervisor: SupervisorUse::default(),
-        }
+        Summary { plan: plan_on_ample_host(config(1, 2), None), fold, course: Course::default() }
     }
 
     fn judged(summary: &Summary) -> (State, ExitCode) {
@@ -247,7 +242,7 @@ mod tests {
     #[test]
     fn a_run_that_was_stopped_for_its_failures_is_incomplete() {
         let mut stopped = run(2, |_| {});
-        stopped.stopped = Some(StoppedFor::ErrorShare);
+        stopped.course.stopped = Some(StoppedFor::ErrorShare);
         assert_eq!(judged(&stopped), (State::Invalid, ExitCode::Invalid));
         let reasons = Verdict::of(&stopped).reasons;
         assert!(reasons[0].starts_with("stopped, since more than half"), "{reasons:?}");
@@ -272,7 +267,7 @@ mod tests {
     #[test]
     fn a_lost_worker_is_invalid_and_named() {
         let mut summary = run(2, |_| {});
-        summary.children.push(ChildRecord {
+        summary.course.children.push(ChildRecord {
             role: Role::Worker,
             slot: 3,
             generation: 0,
@@ -335,7 +330,7 @@ mod tests {
             (Signal::SIGHUP, ExitCode::Terminated),
         ] {
             let mut summary = run(1, |_| {});
-            summary.signal = Some(signal);
+            summary.course.signal = Some(signal);
             assert_eq!(judged(&summary).1, code);
         }
     }

@@ -1,4 +1,4 @@
-//! Tests in a network namespace of their own: its addresses and counters are nobody else's.
+//! Tests in a namespace of their own: its addresses, counters and mounts are nobody else's.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,7 +24,7 @@ pub fn in_namespace(name: &str, test: impl FnOnce()) {
     }
     let unshare = |line: &str, words: &[OsString]| {
         let mut command = Command::new("unshare");
-        command.args(["-rn", "sh", "-c", line]).args(words).env(INSIDE, "1").output()
+        command.args(["-rnm", "sh", "-c", line]).args(words).env(INSIDE, "1").output()
     };
     match unshare(SET_UP, &[]) {
         Ok(tried) if tried.status.success() => {}

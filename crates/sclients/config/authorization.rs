@@ -18,6 +18,7 @@ use super::cli::{CONNS_MAX, PROCS_MAX, RATE_MAX};
 use super::file::{self, FileError};
 use super::list;
 use super::quoted::{quoted, shown};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -49,7 +50,7 @@ const KEYS: [&str; 9] = [
 ];
 
 /// One `[[allow]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Whom.
     pub scope: Scope,
@@ -70,7 +71,7 @@ pub struct Entry {
 }
 
 /// Whom an entry allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {
     /// A host, as it is typed in TARGET.
     Host(String),
@@ -79,14 +80,14 @@ pub enum Scope {
 }
 
 /// A CIDR block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
 /// The end of a leave. The later one is the greater.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Expiry {
     /// The first instant at which it is over.
     at: SystemTime,

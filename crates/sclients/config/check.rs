@@ -91,7 +91,7 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         grace: load.grace,
         interval: output.interval.unwrap_or_else(|| interval(duration)),
         curve: load.curve,
-        out: output.out.unwrap_or_else(|| format!("sclients-curve-{seed}").into()),
+        out: output.out,
         hlog: output.hlog,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
@@ -316,7 +316,6 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
         ),
         ("--max-conns", load.max_conns.is_some() && !grows, "--on-busy grow"),
         ("--step", load.step.is_some() && load.curve.is_none(), "--curve"),
-        ("--out", options.output.out.is_some() && load.curve.is_none(), "--curve"),
     ];
     let owned: HashSet<&u32> = load.cpus.iter().collect();
     let shared = load.spin && owned.len() < load.procs as usize;

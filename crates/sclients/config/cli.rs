@@ -98,6 +98,23 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
+    /// Report a run that --out kept: ended, going on or cut short
+    Report {
+        /// The folder
+        dir: PathBuf,
+        /// Read on behind what is damaged, and say what is missing
+        #[arg(long)]
+        salvage: bool,
+        /// What standard output gets
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+        /// When to colour
+        #[arg(long, value_name = "WHEN", default_value = "auto")]
+        color: Color,
+        /// Write the latencies over time to an HdrHistogram log, which must not be there yet
+        #[arg(long, value_name = "FILE")]
+        hlog: Option<PathBuf>,
+    },
     /// Print a completion script
     Completions {
         /// For which shell
@@ -420,8 +437,9 @@ pub struct OutputOptions {
     /// Time between reports of a worker [default: 1s, or a twentieth of a shorter --duration]
     #[arg(long, value_name = "T", value_parser = interval())]
     pub interval: Option<Duration>,
-    /// Where --curve leaves its table, JSON and picture [default: sclients-curve-SEED]
-    #[arg(long, value_name = "FOLDER")]
+    /// Keep the run in a new folder, for `report`; --curve leaves its table, JSON and picture there
+    /// [default: nowhere; with --curve sclients-curve-SEED]
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Write the latencies of each interval to an HdrHistogram log, which must not be there yet
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,9 @@
 use super::check::first;
 use super::quoted::quoted;
 use super::{ConfigError, Protocol};
+use crate::kept;
 use protocols::hostile::{CASES, Case, Chop, Listening};
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use thiserror::Error;
 
@@ -14,11 +16,13 @@ pub const LIST: &str = "list";
 const PIECE_BYTES_MAX: u32 = 1 << 20;
 
 /// How a target misbehaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hostile {
     /// The cases; each connection gets one by the seed.
+    #[serde(with = "kept::cases")]
     pub cases: Vec<&'static Case>,
     /// In which pieces bytes leave.
+    #[serde(with = "kept::chop")]
     pub chop: Chop,
     /// Plain answers on each connection first.
     pub after: u32,

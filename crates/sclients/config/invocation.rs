@@ -4,12 +4,12 @@ use super::cli::{CHILD, ChildArguments, Command, Options, RunOptions};
 use super::error::ConfigError;
 use super::file::{self, FileError};
 use super::hostile::Asked;
-use super::{Config, Format, ServeConfig, check, mistake};
+use super::{Color, Config, Format, ServeConfig, check, mistake};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The command that is not the default one and takes the options of a run.
 const DOCTOR: &str = "doctor";
@@ -28,6 +28,8 @@ pub enum Invocation {
         /// What standard output gets.
         format: Format,
     },
+    /// Report a run that was kept.
+    Report(Wanted),
     /// Run the embedded target alone.
     Serve(Box<ServeConfig>),
     /// Be a child.
@@ -38,6 +40,21 @@ pub enum Invocation {
     Cases,
     /// Print the man page.
     Man,
+}
+
+/// A report of a run that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The folder of the run.
+    pub dir: PathBuf,
+    /// Whether to read on behind what is damaged.
+    pub salvage: bool,
+    /// What standard output gets.
+    pub format: Format,
+    /// Whether to colour.
+    pub color: Color,
+    /// Where the latencies over time go; none is nowhere.
+    pub hlog: Option<PathBuf>,
 }
 
 /// What `words` ask for, the first being the program's own name.
@@ -59,6 +76,9 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Invocation::Doctor(configured(*run, &words, matches)?)
         }
         Some(Command::Selftest { quick, format }) => Invocation::Selftest { quick, format },
+        Some(Command::Report { dir, salvage, format, color, hlog }) => {
+            Invocation::Report(Wanted { dir, salvage, format, color, hlog })
+        }
         Some(Command::Serve(serve)) if serve.hostile == [Asked::List] => Invocation::Cases,
         Some(Command::Serve(serve)) => Invocation::Serve(Box::new(check::serve(*serve)?)),
         Some(Command::Completions { shell }) => Invocation::Completions(shell),

@@ -22,7 +22,7 @@ mod target;
 pub use cli::{ChildArguments, ChildRole};
 pub use error::ConfigError;
 pub use hostile::{Hostile, list as cases};
-pub use invocation::{Invocation, invocation};
+pub use invocation::{Invocation, Wanted, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 
@@ -30,12 +30,13 @@ use crate::curve::Series;
 use crate::number::grouped;
 use crate::profile::{Arrivals, Profile};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// A run as it was asked for, every value checked by itself and against the others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Worker processes.
     pub procs: u32,
@@ -79,9 +80,11 @@ pub struct Config {
     pub interval: Duration,
     /// A series of runs, at these rates.
     pub curve: Option<Series>,
-    /// Where a series leaves what it showed.
-    pub out: PathBuf,
+    /// Where the run is kept, or a series leaves what it showed.
+    #[serde(skip)]
+    pub out: Option<PathBuf>,
     /// Where the latencies of each interval go; none is nowhere.
+    #[serde(skip)]
     pub hlog: Option<PathBuf>,
     /// Connection attempts per second, in total.
     pub connect_rate: Option<u64>,
@@ -110,6 +113,7 @@ pub struct Config {
     /// HTTP headers, in order.
     pub headers: Vec<(String, String)>,
     /// HTTP body.
+    #[serde(skip)]
     pub body: Vec<u8>,
     /// Bytes of an echo message.
     pub message_bytes: usize,
@@ -174,7 +178,7 @@ pub struct ServeConfig {
 }
 
 /// A load model: who acts next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Load {
     /// Each connection sends when its answer has come and its think time is over.
     Closed,
@@ -229,7 +233,7 @@ impl Load {
 }
 
 /// What becomes of a request that finds no connection free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnBusy {
     /// It waits, and the wait is part of its latency.
     Queue,
@@ -240,7 +244,7 @@ pub enum OnBusy {
 }
 
 /// How slow connections are; none is as fast as they can, or as the kernel chooses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowClients {
     /// Bytes per second that each reads at most.
     pub read_bytes_per_s: Option<u64>,
@@ -267,7 +271,7 @@ impl SlowClients {
 }
 
 /// A protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http,
@@ -276,7 +280,7 @@ pub enum Protocol {
 }
 
 /// TARGET, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// By its scheme: `http` or `tcp`.
     pub protocol: Protocol,
@@ -291,7 +295,7 @@ pub struct Target {
 }
 
 /// `--resolve HOST:PORT:ADDR`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolve {
     /// The host that is meant.
     pub host: String,
@@ -302,7 +306,7 @@ pub struct Resolve {
 }
 
 /// The embedded target, alone (`serve`) or beside a run (`--target-…`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Embedded {
     /// Processes; none is as many as the plan needs.
     pub procs: Option<u32>,
@@ -323,7 +327,7 @@ pub struct Embedded {
 }
 
 /// `--service T[,exp]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// The time, or its mean.
     pub mean: Duration,
@@ -332,7 +336,7 @@ pub struct Service {
 }
 
 /// `--stall AT:FOR`: nothing is read, accepted or sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
     /// From the first request that a process reads to its begin.
     pub after: Duration,
@@ -341,7 +345,7 @@ pub struct Stall {
 }
 
 /// What becomes of a run when a worker dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum OnWorkerDeath {
     /// Another takes its place.
     Replace,
@@ -352,7 +356,7 @@ pub enum OnWorkerDeath {
 }
 
 /// `--restart-limit N/T`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartLimit {
     /// So many restarts.
     pub count: u32,
@@ -367,7 +371,7 @@ impl Default for RestartLimit {
 }
 
 /// What standard output gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Format {
     /// For a person.
     Text,
@@ -376,7 +380,7 @@ pub enum Format {
 }
 
 /// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,

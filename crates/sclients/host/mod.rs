@@ -8,6 +8,7 @@ pub mod parse;
 
 use dispatch::Instant;
 use parse::{Periods, Softnet, TCP_COUNTERS, Ticks};
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -69,7 +70,7 @@ fn clock_offset() -> Option<i128> {
 }
 
 /// The host over a measurement; `None` is what could not be read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostStrain {
     /// Share of processor time that the hypervisor gave to others.
     pub steal_share: Option<f64>,
@@ -82,7 +83,7 @@ pub struct HostStrain {
     /// What the receive queues dropped and left.
     pub softnet: Option<Softnet>,
     /// TCP's counters that grew, by name.
-    pub tcp: Vec<(&'static str, u64)>,
+    pub tcp: Vec<(String, u64)>,
     /// How often the wall clock was set.
     pub clock_jumps: u64,
     /// Time between the first reading and the last.
@@ -169,11 +170,11 @@ fn jumped(last: &Reading, reading: &Reading) -> bool {
     moved.is_some_and(|moved| moved > u128::from(JUMP_NANOS))
 }
 
-fn grown(first: &[Option<u64>], last: &[Option<u64>]) -> Vec<(&'static str, u64)> {
+fn grown(first: &[Option<u64>], last: &[Option<u64>]) -> Vec<(String, u64)> {
     let pairs = TCP_COUNTERS.iter().zip(first.iter().zip(last));
     let deltas = pairs.filter_map(|((_, name), (first, last))| {
         let delta = (*last)?.saturating_sub((*first)?);
-        (delta > 0).then_some((*name, delta))
+        (delta > 0).then(|| ((*name).to_owned(), delta))
     });
     deltas.collect()
 }
@@ -223,7 +224,7 @@ mod tests {
         (first.tcp[0], first.tcp[1], first.tcp[2]) = (Some(2), Some(5), Some(3));
         watch.add(first, true, at(0));
         watch.add(later, false, at(1000));
-        assert_eq!(watch.strain().tcp, [("ListenOverflows", 7)]);
+        assert_eq!(watch.strain().tcp, [("ListenOverflows".to_owned(), 7)]);
         assert_eq!(watch.strain().clock_jumps, 1);
     }
 

@@ -1,5 +1,7 @@
 //! What the kernel's files say, from their text alone. Whatever is garbled is `None`.
 
+use serde::{Deserialize, Serialize};
+
 /// All and stolen time of all processors, in ticks (proc_stat(5)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ticks {
@@ -33,7 +35,7 @@ pub fn cpu_pressure(pressure: &str) -> Option<f64> {
 }
 
 /// Periods of a control group's processor quota.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Periods {
     /// Periods in which the group wanted to run.
     pub all: u64,
@@ -60,7 +62,7 @@ pub fn group(cgroup: &str) -> Option<&str> {
 }
 
 /// Packets that a processor's receive queue had no room for, and turns that ended too early.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Softnet {
     /// Dropped.
     pub dropped: u64,

@@ -19,6 +19,8 @@ use crate::config::Config;
 use crate::consent::Authorization;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -27,7 +29,7 @@ use std::time::Duration;
 const SPLITMIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A run, resolved: every number that a worker or target needs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What was asked for.
     pub config: Config,
@@ -103,7 +105,7 @@ impl Plan {
 }
 
 /// Consecutive source ports of one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceBlock {
     /// The address; unspecified leaves it to the kernel's routes.
     pub address: IpAddr,
@@ -114,7 +116,7 @@ pub struct SourceBlock {
 }
 
 /// How a limit bears on the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Level {
     /// It fits.
     Ok,
@@ -139,10 +141,10 @@ impl Level {
 }
 
 /// One rule's word on the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable name of the rule.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// How it bears.
     pub level: Level,
     /// One line: limit, value, need, remedy.

@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(plan.stagger, Duration::from_millis(1600));
         assert_eq!(plan.peers, ["127.0.0.1:0".parse().unwrap()]);
         assert!(plan.findings.is_sorted_by_key(|finding| Reverse(finding.level)));
-        let notes: Vec<_> = plan.notes().map(|finding| finding.code).collect();
+        let notes: Vec<_> = plan.notes().map(|finding| &*finding.code).collect();
         assert_eq!(notes, ["processors", "tcp_mem"]);
     }
 
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn refusals_come_first_and_leave_the_slices_empty() {
         let plan = plan_on_ample_host(config(1, 30_000), Some("[::1]:80".parse().unwrap()));
-        let codes: Vec<_> = plan.refusals().map(|finding| finding.code).collect();
+        let codes: Vec<_> = plan.refusals().map(|finding| &*finding.code).collect();
         assert_eq!(codes, ["nofile", "ports"]);
         assert_eq!(plan.findings[0].level, Level::Refuse);
         assert_eq!((plan.targets, plan.sources), (0, vec![vec![]]));

@@ -495,15 +495,15 @@ fn unknown(code: &'static str, what: &str) -> Finding {
 }
 
 fn ok(code: &'static str, text: String) -> Finding {
-    Finding { code, level: Level::Ok, text }
+    Finding { code: code.into(), level: Level::Ok, text }
 }
 
 fn note(code: &'static str, text: String) -> Finding {
-    Finding { code, level: Level::Note, text }
+    Finding { code: code.into(), level: Level::Note, text }
 }
 
 fn refuse(code: &'static str, text: String) -> Finding {
-    Finding { code, level: Level::Refuse, text }
+    Finding { code: code.into(), level: Level::Refuse, text }
 }
 
 #[cfg(test)]

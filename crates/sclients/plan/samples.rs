@@ -31,7 +31,7 @@ pub fn config(procs: u32, conns: u32) -> Config {
         grace: Duration::from_secs(5),
         interval: Duration::from_secs(1),
         curve: None,
-        out: "out".into(),
+        out: None,
         hlog: None,
         connect_rate: None,
         max_connecting: 256,

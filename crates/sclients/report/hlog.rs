@@ -8,7 +8,7 @@ use stats::hlog;
 /// has as many lines of each, and longer ones.
 pub fn log(summary: &Summary) -> String {
     let interval = summary.plan.config.interval;
-    let mut text = hlog::header(summary.started);
+    let mut text = hlog::header(summary.course.started);
     let mut lines = Vec::new();
     for latency in OVER_TIME {
         for window in summary.fold.windows(latency).iter() {

@@ -24,7 +24,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
     let mut object = json!({
         "schema": SCHEMA,
         "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons, "notes": verdict.notes },
-        "stopped": summary.stopped.map(StoppedFor::name),
+        "stopped": summary.course.stopped.map(StoppedFor::name),
         "plan": plan(summary),
         "phases": phases(summary),
         "connections": connections(summary, &counters),
@@ -36,7 +36,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         "samples_other": samples_other(summary),
         "workers": summary.workers().map(|child| worker(summary, child)).collect::<Vec<_>>(),
         "generator": generator(summary),
-        "host": host(&summary.host),
+        "host": host(&summary.course.host),
         "supervisor": supervisor(summary),
     });
     if let Load::Overload { .. } = summary.plan.config.load {
@@ -83,7 +83,7 @@ fn plan(summary: &Summary) -> Value {
         "authorization": plan.authorization.as_ref().map(authorization),
         "stagger_seconds": plan.stagger.as_secs_f64(),
         "findings": plan.findings.iter()
-            .map(|finding| json!({ "code": finding.code, "text": finding.text }))
+            .map(|finding| json!({ "code": &finding.code, "text": finding.text }))
             .collect::<Vec<_>>(),
     })
 }
@@ -152,7 +152,7 @@ fn phases(summary: &Summary) -> Value {
             "bytes_written": counters.of(Counter::BytesWritten),
         })
     };
-    Phase::ALL.iter().zip(summary.phase_seconds).map(phase).collect()
+    Phase::ALL.iter().zip(summary.course.phase_seconds).map(phase).collect()
 }
 
 const CONNECTION_COUNTERS: [Counter; 3] =
@@ -450,7 +450,7 @@ fn strain(summary: &Summary) -> Value {
 
 /// How the host fared in measurement; null is what its kernel does not say.
 fn host(host: &HostStrain) -> Value {
-    let tcp = host.tcp.iter().map(|(name, grown)| ((*name).to_owned(), (*grown).into()));
+    let tcp = host.tcp.iter().map(|(name, grown)| (name.clone(), (*grown).into()));
     json!({
         "steal_share": host.steal_share,
         "steal_share_worst": host.steal_share_worst,
@@ -464,7 +464,7 @@ fn host(host: &HostStrain) -> Value {
 }
 
 fn supervisor(summary: &Summary) -> Value {
-    let own = &summary.supervisor;
+    let own = &summary.course.supervisor;
     json!({
         "cpu_seconds": own.cpu_micros as f64 / 1e6,
         "rss_peak_bytes": own.rss_peak_bytes,

@@ -30,6 +30,11 @@ pub fn summary(summary: &Summary) -> String {
     }
 }
 
+/// The whole report as JSON, whatever format was asked for.
+pub fn json(summary: &Summary) -> String {
+    lines(&json::summary(summary, &Verdict::of(summary)))
+}
+
 /// The report of a run that goes on, `elapsed` into it, for a person.
 pub fn so_far(summary: &Summary, elapsed: Duration) -> String {
     let text = text::summary(summary, &Verdict::of(summary));

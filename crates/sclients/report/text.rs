@@ -458,7 +458,7 @@ fn generator(page: &mut Page, summary: &Summary) {
     }
     facts.push(format!("{:.1} s of CPU", summary.workers_cpu_micros() as f64 / 1e6));
     page.line("generator", &facts.join(" · "));
-    let own = &summary.supervisor;
+    let own = &summary.course.supervisor;
     let share = own.cpu_micros as f64 / own.elapsed.as_micros().max(1) as f64 * 100.0;
     page.line(
         "supervisor",

@@ -56,7 +56,7 @@ pub fn run(wakes: u64, trials: &[Trial], format: Format) -> Result<ExitCode, Sup
         for _ in 0..trial.repeats {
             progress(trial.name, &format!("sclients {}", trial.words));
             let summary = supervisor::trial(trial.plan())?;
-            if let Some(signal) = summary.signal {
+            if let Some(signal) = summary.course.signal {
                 return Ok(ended_by(signal));
             }
             let of_trial = verdict::untrue_counts(&summary).into_iter();

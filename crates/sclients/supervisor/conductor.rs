@@ -7,7 +7,7 @@ use super::printer::View;
 use super::slot::State;
 use super::spawn::Role;
 use super::succession::{self, Succession};
-use super::{Context, TICK, World, ticks};
+use super::{Context, TICK, World, tape, ticks};
 use crate::config::{Color, OnWorkerDeath, RestartLimit, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::report;
 use crate::summary::Summary;
 use dispatch::{Instant, Signal};
+use serde::{Deserialize, Serialize};
 use stats::{Outcome, Phase};
 use std::fmt;
 use std::net::SocketAddr;
@@ -95,7 +96,7 @@ impl fmt::Display for Failure {
 }
 
 /// Why the supervisor ended a run before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoppedFor {
     /// Most of what ended failed, off loopback.
     ErrorShare,
@@ -354,6 +355,7 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     heed_health(context, now);
     watch_host(&mut context.world, now);
     show_progress(&mut context.world, now);
+    tape::turn(&mut context.world, now);
     match context.world.conductor.stage {
         Stage::Starting => starting(context, now),
         Stage::Opening => opening(context, now),
@@ -467,8 +469,11 @@ fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
     }
     let text = match &context.world.conductor.job {
         Job::Run(plan, told) => {
-            let summary = context.world.summary((**plan).clone(), context.world.conductor.begun);
-            told(&summary)
+            let (plan, told) = (plan.clone(), *told);
+            let summary = tape::close(&mut context.world, &plan, now);
+            let text = told(&summary);
+            context.world.reported = Some(summary);
+            text
         }
         Job::Serve(config, _) => context.world.served(config),
     };
@@ -477,7 +482,7 @@ fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
 }
 
 fn printing(context: &mut Context, now: Instant) -> ControlFlow<()> {
-    if !context.world.conductor.printed {
+    if !context.world.conductor.printed || !context.world.tape.is_closed() {
         return ControlFlow::Continue(());
     }
     for role in [Role::Worker, Role::Target] {

@@ -19,6 +19,7 @@ mod reap;
 pub mod slot;
 mod spawn;
 mod succession;
+mod tape;
 mod ticks;
 
 pub use conductor::StoppedFor;
@@ -31,11 +32,12 @@ use crate::config::{Format, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::HostWatch;
+use crate::journal::{Journal, JournalError};
 use crate::out::OutFile;
 use crate::plan::Plan;
 use crate::report;
 use crate::shares;
-use crate::summary::{Summary, SupervisorUse};
+use crate::summary::{Course, Summary, SupervisorUse};
 use crate::verdict::{self, Verdict};
 use children::Children;
 use conductor::{Conductor, Failure};
@@ -45,10 +47,12 @@ use dispatch::{
 use printer::Printer;
 use spawn::Executable;
 use stats::Histogram;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
+use tape::Tape;
 use tcpsocket::{Acceptor, SocketError};
 use wire::Command;
 
@@ -72,6 +76,9 @@ pub enum SupervisorError {
     /// The embedded target cannot listen.
     #[error("cannot listen at {0}: {1}; choose another address or port")]
     Listen(SocketAddr, SocketError),
+    /// The run cannot be kept.
+    #[error("--out {0}")]
+    Keep(#[from] JournalError),
     /// A child could not begin, or the target cannot be reached.
     #[error("{0}")]
     Run(Failure),
@@ -82,6 +89,7 @@ impl SupervisorError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::System { .. } => ExitCode::Internal,
+            Self::Keep(_) => ExitCode::Usage,
             Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
             Self::Run(failure) => failure.exit_code(),
         }
@@ -97,6 +105,9 @@ struct World {
     children: Children,
     fold: Fold,
     conductor: Conductor,
+    tape: Tape,
+    /// The run as it was reported.
+    reported: Option<Summary>,
     printer: Printer,
     loop_gap: Histogram,
     host: HostWatch,
@@ -104,19 +115,34 @@ struct World {
 
 type Context = BoxedContext<World>;
 
-/// Conducts `plan` to its end, prints the summary and fills `log`.
+/// Conducts `plan` to its end, prints the summary, fills `log` and keeps the run in the new folder `out`.
 ///
 /// # Errors
 /// What kept it from beginning. All children are gone then.
-pub fn run(plan: Plan, log: Option<OutFile>) -> Result<ExitCode, SupervisorError> {
-    let (summary, written) = conducted(plan, report::summary)?;
+pub fn run(
+    plan: Plan,
+    log: Option<OutFile>,
+    out: Option<&Path>,
+) -> Result<ExitCode, SupervisorError> {
+    let conducted = conducted(plan, report::summary, out);
+    let Conducted { summary, written, incomplete } = match conducted {
+        Ok(conducted) => conducted,
+        Err(error) => {
+            log.map(OutFile::discard);
+            return Err(error);
+        }
+    };
     if let Some(log) = log {
         log.write(&report::hlog(&summary)).map_err(system("--hlog"))?;
     }
-    Ok(if written {
-        verdict::exit_code(&summary, &Verdict::of(&summary))
-    } else {
-        ExitCode::Internal
+    let code = verdict::exit_code(&summary, &Verdict::of(&summary));
+    if let Some(why) = &incomplete {
+        let _ = writeln!(io::stderr(), "sclients: {why}");
+    }
+    Ok(match code {
+        _ if !written => ExitCode::Internal,
+        ExitCode::Success | ExitCode::NotAsExpected if incomplete.is_some() => ExitCode::Invalid,
+        code => code,
     })
 }
 
@@ -125,46 +151,60 @@ pub fn run(plan: Plan, log: Option<OutFile>) -> Result<ExitCode, SupervisorError
 /// # Errors
 /// As [`run`].
 pub fn trial(plan: Plan) -> Result<Summary, SupervisorError> {
-    conducted(plan, |_| String::new()).map(|(summary, _)| summary)
+    conducted(plan, |_| String::new(), None).map(|conducted| conducted.summary)
 }
 
-/// The summary, and whether `told` of it could be written to standard output.
+/// A run that was conducted to its end.
+struct Conducted {
+    summary: Summary,
+    /// Whether what was told of it could be written to standard output.
+    written: bool,
+    /// Why its journal is not complete.
+    incomplete: Option<String>,
+}
+
 fn conducted(
     mut plan: Plan,
     told: fn(&Summary) -> String,
-) -> Result<(Summary, bool), SupervisorError> {
+    out: Option<&Path>,
+) -> Result<Conducted, SupervisorError> {
     let begun = Instant::now();
     let signals = signals()?;
     let reserved = reserve(&mut plan)?;
+    let journal = out.map(|path| Journal::create(path, &plan)).transpose()?;
     let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
     let spawned = start_children(&mut children, &plan);
     let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
     let conductor = Conductor::for_run(plan.clone(), told, begun);
-    let mut context = context(children, conductor, printer, printed, signals)?;
+    let tape = Tape::new(journal, begun);
+    let mut context = context(children, conductor, tape, printer, printed, signals)?;
     spawned?;
     let outcome = conduct(&mut context);
     drop(reserved);
-    tell_of_nobody(&context.world, &plan, told, begun)?;
-    let world = finish(context, outcome)?;
-    Ok((world.summary(plan, begun), !world.conductor.is_unwritten()))
+    tell_of_failure(&mut context.world, &plan, told)?;
+    let mut world = finish(context, outcome)?;
+    let reported = world.reported.take();
+    Ok(Conducted {
+        summary: reported.unwrap_or_else(|| world.summary(plan, begun)),
+        written: !world.conductor.is_unwritten(),
+        incomplete: world.tape.incomplete().map(str::to_owned),
+    })
 }
 
-/// A program that reads JSON gets its object also where nobody accepted a connection: what was counted,
-/// and the line for people as the verdict's first reason.
-fn tell_of_nobody(
-    world: &World,
+/// A run that could not make load has a journal too. A program that reads JSON gets its object also where
+/// nobody accepted a connection: what was counted, and the line for people as the verdict's first reason.
+fn tell_of_failure(
+    world: &mut World,
     plan: &Plan,
     told: fn(&Summary) -> String,
-    begun: Instant,
 ) -> Result<(), SupervisorError> {
-    let Some(failure @ Failure::Unreachable { .. }) = world.conductor.failure() else {
-        return Ok(());
-    };
-    if plan.config.format != Format::Json {
+    let Some(failure) = world.conductor.failure() else { return Ok(()) };
+    let summary = tape::close(world, plan, Instant::now());
+    tape::wait(world);
+    let unreachable = matches!(failure, Failure::Unreachable { .. });
+    if !unreachable || plan.config.format != Format::Json {
         return Ok(());
     }
-    let mut summary = world.summary(plan.clone(), begun);
-    summary.faults.insert(0, failure.to_string());
     write_result(&told(&summary)).map_err(system("standard output"))
 }
 
@@ -184,7 +224,8 @@ pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
     }
     let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
     let conductor = Conductor::for_serving(config, listen, begun);
-    let mut context = context(children, conductor, printer, printed, signals)?;
+    let tape = Tape::new(None, begun);
+    let mut context = context(children, conductor, tape, printer, printed, signals)?;
     let outcome = conduct(&mut context);
     drop(reserved);
     let world = finish(context, outcome)?;
@@ -286,6 +327,7 @@ fn spawn(
 fn context(
     children: Children,
     conductor: Conductor,
+    tape: Tape,
     printer: Printer,
     printed: Pipe,
     signals: Signals,
@@ -294,6 +336,8 @@ fn context(
         children,
         fold: Fold::default(),
         conductor,
+        tape,
+        reported: None,
         printer,
         loop_gap: Histogram::default(),
         host: HostWatch::default(),
@@ -372,16 +416,21 @@ fn finish(
 impl World {
     /// The run as it stands now.
     fn summary(&self, plan: Plan, begun: Instant) -> Summary {
+        Summary { plan, fold: self.fold.clone(), course: self.course(begun) }
+    }
+
+    /// How it went so far.
+    fn course(&self, begun: Instant) -> Course {
         let times = self.conductor.times(Instant::now());
-        Summary {
-            plan,
-            fold: self.fold.clone(),
+        Course {
             children: self.children.records(&self.fold, times),
             started: self.conductor.started(),
             opened: self.children.opened(self.conductor.load()),
             phase_seconds: self.conductor.phase_seconds(&self.fold),
             signal: self.conductor.signal(),
             stopped: self.conductor.stopped_for(),
+            failed: self.conductor.failure().map(|why| (why.to_string(), why.exit_code())),
+            trouble: self.tape.trouble().to_vec(),
             faults: self.children.faults().to_vec(),
             host: self.host.strain(),
             supervisor: SupervisorUse {
@@ -390,6 +439,7 @@ impl World {
                 loop_gap: self.loop_gap.clone(),
                 elapsed: Instant::now().since(begun),
             },
+            cut: None,
         }
     }
 

@@ -1,18 +1,20 @@
 //! Burying children: how each one ended.
 
+use crate::kept;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// By itself, with this code.
     Code(i32),
     /// By this signal.
-    Signal(Signal),
+    Signal(#[serde(with = "kept::signal")] Signal),
 }
 
 impl fmt::Display for Exit {

@@ -3,6 +3,7 @@
 
 use dispatch::Pipe;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -14,7 +15,7 @@ use std::process::{Command, Stdio};
 const REPORT_PIPE_BYTES: i32 = 256 * 1024;
 
 /// What a child is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// It makes load.
     Worker,

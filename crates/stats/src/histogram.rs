@@ -216,7 +216,7 @@ impl Histogram {
     }
 
     /// As [`merge`](Self::merge), but takes memory for the buckets that were used alone.
-    pub(crate) fn merge_sparse(&mut self, other: &Self) {
+    pub fn merge_sparse(&mut self, other: &Self) {
         match &mut self.counts {
             Counts::Few(mine) => {
                 *mine = union(mine, &other.few());

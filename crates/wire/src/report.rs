@@ -112,9 +112,7 @@ pub struct IntervalRecord {
     statuses: Vec<(u16, u64)>,
     gauges: [u64; 5],
     histograms: Vec<HistogramRecord>,
-    samples: Vec<SampleRecord>,
-    /// Class and count of what is not among the samples.
-    samples_others: Vec<(u8, u64)>,
+    samples: SamplesRecord,
     /// Boxed, so that the other reports need not be as large.
     strain: Box<[u64; Strain::FIELDS]>,
 }
@@ -141,25 +139,72 @@ impl SampleRecord {
     }
 }
 
+/// [`Samples`] as they travel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SamplesRecord {
+    kept: Vec<SampleRecord>,
+    /// Class and count of what is not among them.
+    others: Vec<(u8, u64)>,
+}
+
+impl SamplesRecord {
+    /// Flattens `samples`.
+    pub fn new(samples: &Samples) -> Self {
+        Self {
+            kept: samples.kept().map(SampleRecord::new).collect(),
+            others: samples.others().map(|(outcome, count)| (outcome as u8, count)).collect(),
+        }
+    }
+
+    /// The samples, once each is within its bounds.
+    ///
+    /// # Errors
+    /// A record of another build, or a forged one.
+    pub fn samples(&self) -> Result<Samples, WireError> {
+        if self.kept.len() > SAMPLES_MAX || self.others.len() > Outcome::COUNT {
+            return Err(WireError::Body("more samples than are kept"));
+        }
+        let mut samples = Samples::default();
+        self.kept.iter().try_for_each(|sample| sample.add_to(&mut samples))?;
+        for (class, count) in &self.others {
+            samples.add_others(outcome(*class)?, bounded(*count)?);
+        }
+        Ok(samples)
+    }
+}
+
 /// A histogram as it travels; one without values has no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct HistogramRecord {
+pub struct HistogramRecord {
     overflow: u64,
     v2: Vec<u8>,
 }
 
 impl HistogramRecord {
-    fn new(histogram: &Histogram) -> Self {
+    /// Flattens `histogram`.
+    pub fn new(histogram: &Histogram) -> Self {
         let v2 = if histogram.count() == 0 { Vec::new() } else { histogram.encode() };
         Self { overflow: histogram.overflow(), v2 }
     }
 
-    fn histogram(&self) -> Result<Histogram, WireError> {
+    /// The histogram.
+    ///
+    /// # Errors
+    /// Bytes that are none, or one of other bounds.
+    pub fn histogram(&self) -> Result<Histogram, WireError> {
         if self.v2.is_empty() {
             return Ok(Histogram::default());
         }
         Histogram::decode(&self.v2, self.overflow).map_err(|_| WireError::Body("bad histogram"))
     }
+}
+
+/// A histogram of each kind.
+pub(crate) fn histograms(records: &[HistogramRecord]) -> Result<Vec<Histogram>, WireError> {
+    if records.len() != Latency::COUNT {
+        return Err(WireError::Body("not the histograms that are kept"));
+    }
+    records.iter().map(HistogramRecord::histogram).collect()
 }
 
 impl IntervalRecord {
@@ -179,12 +224,7 @@ impl IntervalRecord {
             statuses: interval.counters.statuses().collect(),
             gauges: [live, pending, in_flight, unserved, queued],
             histograms: interval.histograms.iter().map(HistogramRecord::new).collect(),
-            samples: interval.samples.kept().map(SampleRecord::new).collect(),
-            samples_others: interval
-                .samples
-                .others()
-                .map(|(outcome, count)| (outcome as u8, count))
-                .collect(),
+            samples: SamplesRecord::new(&interval.samples),
             strain: Box::new(interval.strain.to_array()),
         }
     }
@@ -196,33 +236,16 @@ impl IntervalRecord {
     pub fn interval(&self) -> Result<Interval, WireError> {
         let phase = Phase::ALL.get(usize::from(self.phase));
         let phase = *phase.ok_or(WireError::Body("no such phase"))?;
-        if self.histograms.len() != Latency::COUNT {
-            return Err(WireError::Body("not the histograms that are kept"));
-        }
-        let histograms: Result<Vec<Histogram>, WireError> =
-            self.histograms.iter().map(HistogramRecord::histogram).collect();
         let [live, pending, in_flight, unserved, queued] = row(&self.gauges)?;
         Ok(Interval {
             index: self.index,
             phase,
             counters: self.counters()?,
-            histograms: histograms?,
+            histograms: histograms(&self.histograms)?,
             gauges: Gauges { live, pending, in_flight, unserved, queued },
-            samples: self.samples()?,
+            samples: self.samples.samples()?,
             strain: Strain::from_array(row(&*self.strain)?),
         })
-    }
-
-    fn samples(&self) -> Result<Samples, WireError> {
-        if self.samples.len() > SAMPLES_MAX || self.samples_others.len() > Outcome::COUNT {
-            return Err(WireError::Body("more samples than are kept"));
-        }
-        let mut samples = Samples::default();
-        self.samples.iter().try_for_each(|sample| sample.add_to(&mut samples))?;
-        for (class, count) in &self.samples_others {
-            samples.add_others(outcome(*class)?, bounded(*count)?);
-        }
-        Ok(samples)
     }
 
     fn counters(&self) -> Result<Counters, WireError> {
@@ -268,9 +291,8 @@ mod tests {
         SampleRecord { outcome: Outcome::HttpVersion as u8, raw, cut: false, count: 1 }
     }
 
-    fn believed(samples: Vec<SampleRecord>, samples_others: Vec<(u8, u64)>) -> bool {
-        let record = IntervalRecord::new(&Interval::new(0, Phase::Measurement), 1);
-        IntervalRecord { samples, samples_others, ..record }.interval().is_ok()
+    fn believed(kept: Vec<SampleRecord>, others: Vec<(u8, u64)>) -> bool {
+        SamplesRecord { kept, others }.samples().is_ok()
     }
 
     #[test]

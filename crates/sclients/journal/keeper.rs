@@ -1,0 +1,275 @@
+//! The threads of a journal: one makes entries of what it gets and writes them, one waits for the disk.
+//!
+//! What cannot be written waits, and what comes after it waits in the mailbox; when that is full, the
+//! supervisor goes on adding to what it has. So a disk that fails or hangs costs resolution, never
+//! counts, and never a loop's time.
+
+use super::entry::{self, Draft};
+use super::folder::Folder;
+use super::writer::{Disk, End, Payload, Segment, Writer};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Between two syncs, and between two tries.
+const SECOND: Duration = Duration::from_secs(1);
+/// A sync that takes longer is told.
+const SLOW_SYNC: Duration = Duration::from_secs(1);
+/// At the end a failing disk is tried so often, half a second apart.
+const LAST_TRIES: u32 = 4;
+/// The last sync may take so long.
+const LAST_SYNC: Duration = Duration::from_secs(10);
+/// Entries that wait to be written.
+const MAILBOX: usize = 4;
+
+/// What the threads tell the supervisor.
+#[derive(Debug)]
+pub enum Told {
+    /// Nothing can be written, for this reason; it is tried again.
+    Failing(String),
+    /// All that waited is written.
+    Writing,
+    /// A sync failed: what it may have lost is written again.
+    SyncFailed(String),
+    /// A sync took so long.
+    SlowSync(Duration),
+    /// The end is written and synced, and the summary too; or not all of it.
+    Closed(Result<(), String>),
+}
+
+/// What the writing thread is to do.
+enum Job {
+    Entry(Box<Draft>),
+    /// The last entry, and the summary.
+    Close(Box<Draft>, String),
+}
+
+/// The journal of a run, as the supervisor holds it.
+#[derive(Debug)]
+pub struct Keeper {
+    jobs: Sender<Job>,
+    told: Receiver<Told>,
+}
+
+impl Keeper {
+    /// Writes `first` behind `end`, and starts the threads.
+    ///
+    /// # Errors
+    /// It cannot be written, or no thread.
+    pub fn start(
+        folder: Folder,
+        run: [u8; 16],
+        end: End,
+        first: Option<&Payload>,
+    ) -> io::Result<Self> {
+        let (jobs, mailbox) = bounded(MAILBOX);
+        let (tell, told) = unbounded();
+        let sync = Sync::start()?;
+        let mut writer = Writer::new(Files(folder.clone()), run, wall_nanos, end);
+        first.map_or(Ok(()), |first| writer.append(first))?;
+        let thread = Thread { folder, writer, sync, tell, failing: false };
+        thread::Builder::new().name("journal".into()).spawn(move || thread.keep(&mailbox))?;
+        Ok(Self { jobs, told })
+    }
+
+    /// Whether an entry would be taken now.
+    pub fn has_room(&self) -> bool {
+        !self.jobs.is_full()
+    }
+
+    /// Hands an entry over; there is room.
+    pub fn write(&self, draft: Draft) {
+        let _ = self.jobs.try_send(Job::Entry(Box::new(draft)));
+    }
+
+    /// Hands over the last entry and the summary; there is room.
+    pub fn close(&self, draft: Draft, summary: String) {
+        let _ = self.jobs.try_send(Job::Close(Box::new(draft), summary));
+    }
+
+    /// What the threads have told since it was last asked.
+    pub fn told(&self) -> impl Iterator<Item = Told> + '_ {
+        self.told.try_iter()
+    }
+}
+
+struct Thread {
+    folder: Folder,
+    writer: Writer<Files>,
+    sync: Sync,
+    tell: Sender<Told>,
+    failing: bool,
+}
+
+impl Thread {
+    fn keep(mut self, mailbox: &Receiver<Job>) {
+        let mut next_sync = Instant::now() + SECOND;
+        loop {
+            match mailbox.recv_timeout(next_sync.saturating_duration_since(Instant::now())) {
+                Ok(Job::Entry(draft)) => {
+                    let payload = entry::payload(&draft);
+                    while !self.write(&payload) {
+                        thread::sleep(SECOND);
+                    }
+                }
+                Ok(Job::Close(draft, summary)) => return self.close(&draft, &summary),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.heed_sync();
+            if Instant::now() >= next_sync {
+                next_sync = Instant::now() + SECOND;
+                self.sync.begin(self.writer.to_sync());
+            }
+        }
+    }
+
+    /// Whether it was written; tells when that changes.
+    fn write(&mut self, payload: &Payload) -> bool {
+        let written = self.writer.append(payload);
+        let failing = written.is_err();
+        match written {
+            Err(error) if !self.failing => self.say(Told::Failing(error.to_string())),
+            Ok(()) if self.failing => self.say(Told::Writing),
+            _ => {}
+        }
+        self.failing = failing;
+        !failing
+    }
+
+    fn heed_sync(&mut self) {
+        while let Some(Synced { sequence, result, took }) = self.sync.ended() {
+            match result {
+                Ok(()) => self.writer.synced(sequence),
+                Err(error) => {
+                    self.writer.sync_failed();
+                    self.say(Told::SyncFailed(error.to_string()));
+                }
+            }
+            if took > SLOW_SYNC {
+                self.say(Told::SlowSync(took));
+            }
+        }
+    }
+
+    fn close(mut self, draft: &Draft, summary: &str) {
+        let payload = entry::payload(draft);
+        let mut tries = 1;
+        let mut written = self.write(&payload);
+        while !written && tries < LAST_TRIES {
+            thread::sleep(SECOND / 2);
+            written = self.write(&payload);
+            tries += 1;
+        }
+        let closed = match (written, self.last_sync()) {
+            (false, _) => Err("the journal is not complete: its disk took no more".to_owned()),
+            (true, Err(error)) => Err(format!("the end of the journal is not synced: {error}")),
+            (true, Ok(())) => Ok(()),
+        };
+        let summed = self.folder.write_summary(summary);
+        let closed = closed.and(summed.map_err(|error| format!("summary.json: {error}")));
+        self.say(Told::Closed(closed));
+    }
+
+    fn last_sync(&mut self) -> io::Result<()> {
+        let Some((segment, _)) = self.writer.to_sync() else { return Ok(()) };
+        let deadline = Instant::now() + LAST_SYNC;
+        let late = || io::Error::from(io::ErrorKind::TimedOut);
+        // One may be under way, of less than all.
+        while self.sync.busy {
+            self.sync.wait(deadline).ok_or_else(late)?;
+        }
+        self.sync.begin(Some((segment, u64::MAX)));
+        self.sync.wait(deadline).ok_or_else(late)?.result
+    }
+
+    fn say(&self, told: Told) {
+        let _ = self.tell.send(told);
+    }
+}
+
+/// The thread that waits for the disk.
+struct Sync {
+    begin: Sender<(Arc<dyn Segment>, u64)>,
+    ended: Receiver<Synced>,
+    busy: bool,
+}
+
+/// A sync that is over.
+struct Synced {
+    /// All records before this one were written when it began.
+    sequence: u64,
+    result: io::Result<()>,
+    took: Duration,
+}
+
+impl Sync {
+    fn start() -> io::Result<Self> {
+        let (begin, todo) = bounded::<(Arc<dyn Segment>, u64)>(1);
+        let (done, ended) = bounded(1);
+        thread::Builder::new().name("journal-sync".into()).spawn(move || {
+            for (segment, sequence) in todo {
+                let begun = Instant::now();
+                let result = segment.sync();
+                let _ = done.send(Synced { sequence, result, took: begun.elapsed() });
+            }
+        })?;
+        Ok(Self { begin, ended, busy: false })
+    }
+
+    /// Begins one, unless one is under way.
+    fn begin(&mut self, what: Option<(Arc<dyn Segment>, u64)>) {
+        if let (false, Some(what)) = (self.busy, what) {
+            self.busy = self.begin.try_send(what).is_ok();
+        }
+    }
+
+    fn ended(&mut self) -> Option<Synced> {
+        self.wait(Instant::now())
+    }
+
+    fn wait(&mut self, deadline: Instant) -> Option<Synced> {
+        let synced = self.ended.recv_deadline(deadline).ok()?;
+        self.busy = false;
+        Some(synced)
+    }
+}
+
+/// Segments as files of a folder.
+struct Files(Folder);
+
+/// A file opened to append: its end is where writes go, also after it was cut.
+struct Appended(File);
+
+impl Disk for Files {
+    fn create(&mut self, number: u32) -> io::Result<Arc<dyn Segment>> {
+        let file = self.0.create_segment(number)?;
+        Ok(Arc::new(Appended(file)))
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.0.remove_segment(number);
+    }
+}
+
+impl Segment for Appended {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+fn wall_nanos() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,123 @@
+//! The journal of a run: the tape of its pipes, kept so that nothing measured is lost whatever dies.
+//!
+//! Once a second the supervisor cuts off what was reported since ([`crate::recent`]) and hands it to a
+//! [`Keeper`], whose threads write it as one record of a segment ([`segment`]) and sync it. [`read`]
+//! takes a journal apart again, of a run that ended, goes on or died, and [`Recorded`] is the run that
+//! comes of it, by the same fold as the live one. Nothing here runs on a dispatch loop.
+//!
+//! ```text
+//! DIR/lock, DIR/journal/00000001 …, DIR/summary.json
+//! ```
+
+mod entry;
+mod folder;
+mod keeper;
+pub mod kept_run;
+mod reader;
+mod recorded;
+pub mod segment;
+mod writer;
+
+pub use entry::Draft;
+pub use folder::{Folder, Lock};
+pub use keeper::{Keeper, Told};
+pub use reader::{Hole, Read, Torn, read};
+pub use recorded::{Recorded, recorded};
+pub use writer::{Disk, End, Payload, Segment, Writer};
+
+use crate::plan::Plan;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a journal cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The system refuses.
+    #[error("{0}: {1}; name another folder")]
+    Folder(String, io::Error),
+    /// There is a run in it.
+    #[error("{0} holds a run; name another folder, or look at it with `sclients report {0}`")]
+    Taken(String),
+    /// Another process writes there.
+    #[error("{0} is being written by process {1}; wait for its end, or name another folder")]
+    Locked(String, String),
+    /// There is none in it.
+    #[error("{0} holds no run; name a folder that --out made")]
+    NoRun(String),
+    /// A segment does not begin as one.
+    #[error("no header of a segment, or a damaged one")]
+    NoHeader,
+    /// A segment of a later version.
+    #[error("written by a later version of the journal ({0}); read it with that program")]
+    Version(u32),
+    /// A segment cannot be used as it is.
+    #[error("{}: {why} at byte {offset}; --salvage reads what is behind it and says what is missing", .path.display())]
+    Corrupt {
+        /// The segment.
+        path: PathBuf,
+        /// Where.
+        offset: usize,
+        /// What.
+        why: String,
+    },
+    /// The first entry is not there: nobody knows what the run was.
+    #[error("{0}: its first entry, which holds the plan, cannot be read")]
+    NoPlan(String),
+}
+
+/// A journal that is being written, and the right to do so.
+#[derive(Debug)]
+pub struct Journal {
+    /// The threads.
+    pub keeper: Keeper,
+    _lock: Lock,
+}
+
+impl Journal {
+    /// Makes the folder at `path` for a run of `plan`, and writes that down.
+    ///
+    /// # Errors
+    /// The folder holds a run, or the system refuses. Nothing was begun then.
+    pub fn create(path: &Path, plan: &Plan) -> Result<Self, JournalError> {
+        let folder = Folder::new(path);
+        let lock = folder.make()?;
+        let begun = entry::begun(plan);
+        Self::write_on(folder, lock, run_number(), End::default(), Some(&begun))
+    }
+
+    /// Goes on with the journal of a run that ended at `end`.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn go_on(
+        folder: Folder,
+        lock: Lock,
+        run: [u8; 16],
+        end: End,
+    ) -> Result<Self, JournalError> {
+        Self::write_on(folder, lock, run, end, None)
+    }
+
+    fn write_on(
+        folder: Folder,
+        lock: Lock,
+        run: [u8; 16],
+        end: End,
+        first: Option<&Payload>,
+    ) -> Result<Self, JournalError> {
+        let name = folder.name();
+        let keeper = Keeper::start(folder, run, end, first);
+        let keeper = keeper.map_err(|error| JournalError::Folder(name, error))?;
+        Ok(Self { keeper, _lock: lock })
+    }
+}
+
+/// A number that no other run has. It needs no quality beyond that.
+fn run_number() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let drawn = [0, 1].map(|half: u8| RandomState::new().hash_one((half, std::process::id())));
+    let mut number = [0; 16];
+    number[..8].copy_from_slice(&drawn[0].to_le_bytes());
+    number[8..].copy_from_slice(&drawn[1].to_le_bytes());
+    number
+}

@@ -1,0 +1,157 @@
+//! The supervisor's end of the journal: what was reported since is cut off once a second and handed
+//! over, where there is a journal.
+
+use super::World;
+use crate::journal::{Draft, Journal, Told};
+use crate::plan::Plan;
+use crate::report;
+use crate::summary::Summary;
+use dispatch::Instant;
+use std::time::Duration;
+
+/// Between two entries.
+const SECOND: Duration = Duration::from_secs(1);
+/// Between two looks at what each worker measured by itself.
+const OWN_EVERY: Duration = Duration::from_secs(300);
+/// The journal's end may take so long.
+const CLOSE_WITHIN: Duration = Duration::from_secs(20);
+
+/// How far the journal is.
+#[derive(Debug, Default)]
+enum Ending {
+    /// It goes on.
+    #[default]
+    No,
+    /// The last entry waits for room.
+    Waits(Box<Draft>, String, Instant),
+    /// It is being written.
+    Closing(Instant),
+    /// It is written; or why not.
+    Closed(Option<String>),
+}
+
+/// The journal, where there is one.
+#[derive(Debug)]
+pub(super) struct Tape {
+    journal: Option<Journal>,
+    begun: Instant,
+    next_cut: Instant,
+    next_own: Instant,
+    ending: Ending,
+    /// When the disk did not do what it should.
+    trouble: Vec<String>,
+}
+
+impl Tape {
+    pub(super) fn new(journal: Option<Journal>, begun: Instant) -> Self {
+        let (next_cut, next_own) = (begun + SECOND, begun + OWN_EVERY);
+        Self { journal, begun, next_cut, next_own, ending: Ending::No, trouble: Vec::new() }
+    }
+
+    /// When its disk did not do what it should, in words.
+    pub(super) fn trouble(&self) -> &[String] {
+        &self.trouble
+    }
+
+    /// Whether nothing more is to be waited for.
+    pub(super) fn is_closed(&self) -> bool {
+        self.journal.is_none() || matches!(self.ending, Ending::Closed(_))
+    }
+
+    /// Why the journal is not complete.
+    pub(super) fn incomplete(&self) -> Option<&str> {
+        match &self.ending {
+            Ending::Closed(Some(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    fn hand_over(&mut self, draft: Draft) {
+        if let Some(journal) = &self.journal {
+            journal.keeper.write(draft);
+        }
+    }
+
+    fn heed(&mut self, now: Instant, mut note: impl FnMut(String)) {
+        let Some(journal) = &self.journal else { return };
+        let at = now.since(self.begun).as_secs_f64();
+        for told in journal.keeper.told() {
+            match told {
+                Told::Failing(why) => note(format!(
+                    "sclients: the journal cannot be written: {why}; the run goes on, and what it measures waits for room"
+                )),
+                Told::Writing => note("sclients: the journal is written again".to_owned()),
+                Told::SyncFailed(why) => self.trouble.push(format!(
+                    "the journal's disk may have lost what was written before {at:.1} s into the run, which was written again: {why}"
+                )),
+                Told::SlowSync(took) => note(format!(
+                    "sclients: the journal's disk took {:.1} s to sync",
+                    took.as_secs_f64()
+                )),
+                Told::Closed(result) => self.ending = Ending::Closed(result.err()),
+            }
+        }
+    }
+
+    fn end(&mut self, now: Instant) {
+        let Some(journal) = &self.journal else { return };
+        match std::mem::take(&mut self.ending) {
+            Ending::Waits(draft, summary, deadline) if journal.keeper.has_room() => {
+                journal.keeper.close(*draft, summary);
+                self.ending = Ending::Closing(deadline);
+            }
+            Ending::Waits(.., deadline) | Ending::Closing(deadline) if now > deadline => {
+                let why = format!("its disk did not answer for {} s", CLOSE_WITHIN.as_secs());
+                self.ending = Ending::Closed(Some(why));
+            }
+            ending => self.ending = ending,
+        }
+    }
+}
+
+/// Cuts off what a second brought, and heeds what the journal's threads tell.
+pub(super) fn turn(world: &mut World, now: Instant) {
+    let World { tape, printer, .. } = world;
+    tape.heed(now, |line| printer.note(line));
+    tape.end(now);
+    let full = tape.journal.as_ref().is_some_and(|journal| !journal.keeper.has_room());
+    // While nothing is taken, what is reported goes on being added to what there is.
+    if now < tape.next_cut || full || !matches!(tape.ending, Ending::No) {
+        return;
+    }
+    tape.next_cut = now + SECOND;
+    let recent = world.fold.cut();
+    if world.tape.journal.is_none() {
+        return;
+    }
+    let aside = now >= world.tape.next_own || !recent.last_words.is_empty();
+    if now >= world.tape.next_own {
+        world.tape.next_own = now + OWN_EVERY;
+    }
+    let own = if aside { world.fold.own() } else { Vec::new() };
+    let course = world.course(world.tape.begun);
+    world.tape.hand_over(Draft { recent, own, course, over: false, at: now });
+}
+
+/// The run as it ended: hands its last entry over, and its report.
+pub(super) fn close(world: &mut World, plan: &Plan, now: Instant) -> Summary {
+    let recent = world.fold.cut();
+    let summary = world.summary(plan.clone(), world.tape.begun);
+    let Tape { journal: Some(_), ending: Ending::No, .. } = &world.tape else { return summary };
+    let own = world.fold.own();
+    let draft = Draft { recent, own, course: summary.course.clone(), over: true, at: now };
+    let (text, deadline) = (report::json(&summary), now + CLOSE_WITHIN);
+    world.tape.ending = Ending::Waits(Box::new(draft), text, deadline);
+    world.tape.end(now);
+    summary
+}
+
+/// Waits for the end of the journal where no loop turns any more.
+pub(super) fn wait(world: &mut World) {
+    while !world.tape.is_closed() {
+        std::thread::sleep(Duration::from_millis(5));
+        let (World { tape, printer, .. }, now) = (&mut *world, Instant::now());
+        tape.heed(now, |line| printer.note(line));
+        tape.end(now);
+    }
+}

@@ -1,0 +1,259 @@
+//! A run that was kept tells the same afterwards, and one that was cut short tells what there was.
+
+mod driver;
+
+use driver::{BINARY, Done, Report, Sclients, Server, await_gone, followed, sclients};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const INVALID: i32 = 5;
+
+/// A folder that is not there yet.
+fn folder() -> (TempDir, PathBuf) {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("run");
+    (parent, folder)
+}
+
+fn kept(words: &str, folder: &Path) -> Sclients {
+    sclients("--format json").words(words).arg("--out").arg(folder)
+}
+
+fn report(folder: &Path, words: &str) -> Done {
+    sclients("report --format json").words(words).arg(folder).run()
+}
+
+#[track_caller]
+fn assert_reason(report: &Report, part: &str) {
+    let reasons = report.list("verdict.reasons");
+    let named = reasons.iter().any(|reason| reason.as_str().unwrap().contains(part));
+    assert!(named, "{part:?} is not in {reasons:#?}");
+    assert_eq!(report.text("verdict.state"), "invalid");
+}
+
+#[test]
+fn a_finished_run_reports_byte_for_byte_what_it_said() {
+    let closed = driver::closed_port();
+    let hostile = Server::start("--hostile bad-version,mute-close");
+    for words in [
+        "--procs 3 --conns 40 --duration 2500ms --warmup 200ms".to_owned(),
+        "--procs 2 --conns 20 --rate 3k --arrivals poisson --duration 2500ms".to_owned(),
+        "--load hold --conns 200 --heartbeat 100ms --duration 1500ms".to_owned(),
+        "--procs 2 --attempt-rate 1k --attempt-timeout 200ms --duration 1500ms".to_owned(),
+        "--conns 5 --requests 100 -H Cookie:secret".to_owned(),
+        format!("--conns 20 --duration 1500ms {}", hostile.url()),
+        format!("--conns 5 http://127.0.0.1:{closed}/"),
+    ] {
+        let (_parent, folder) = folder();
+        let live = kept(&words, &folder).run();
+        let again = report(&folder, "");
+        assert_eq!(live.stdout, again.stdout, "{words}");
+        assert_eq!(live.code(), again.code(), "{words}");
+        assert_eq!(fs::read_to_string(folder.join("summary.json")).unwrap(), live.stdout);
+    }
+}
+
+#[test]
+fn the_text_and_the_log_are_those_of_the_run() {
+    let (_parent, folder) = folder();
+    let [live, again] = ["live.hlog", "again.hlog"].map(|name| folder.with_file_name(name));
+    let words = "--format text --rate 1k --duration 2s";
+    let run = sclients(words).arg("--out").arg(&folder).arg("--hlog").arg(&live).run();
+    let told = sclients("report").arg(&folder).arg("--hlog").arg(&again).run();
+    assert_eq!((run.stdout.clone(), run.code()), (told.stdout.clone(), told.code()));
+    assert_eq!(fs::read_to_string(live).unwrap(), fs::read_to_string(again).unwrap());
+}
+
+#[test]
+fn what_is_kept_is_for_its_owner_alone_and_holds_no_secret() {
+    let (_parent, folder) = folder();
+    let words = "--conns 2 --requests 10 -H Authorization:Bearer-4711 -H X-Plain:plain";
+    kept(words, &folder).run().expect(0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (name, expected) in [("", 0o700), ("journal", 0o700), ("lock", 0o600)] {
+        assert_eq!(mode(&folder.join(name)), expected, "{name:?}");
+    }
+    let segment = folder.join("journal/00000001");
+    assert_eq!((mode(&segment), mode(&folder.join("summary.json"))), (0o600, 0o600));
+    let mut plans = Vec::new();
+    let kept = sclients::journal::Folder::new(&folder);
+    sclients::journal::read(&kept, false, |_, entry| {
+        if let wire::Entry::Begun(begun) = entry {
+            plans.push(String::from_utf8(begun.plan).unwrap());
+        }
+    })
+    .unwrap();
+    assert!(plans.len() == 1 && plans[0].contains("plain") && !plans[0].contains("4711"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_refused_before_anything_is_opened() {
+    let (parent, folder) = folder();
+    kept("--conns 2 --requests 10", &folder).run().expect(0);
+    let refused = |path: &Path, words: &str, part: &str| {
+        let done = kept(words, path).run().expect(2);
+        assert!(
+            done.stderr.concat().contains(part),
+            "{part:?} is not in {:?}",
+            done.stderr.concat()
+        );
+        assert!(done.stdout.is_empty());
+    };
+    let server = Server::start("");
+    let words = format!("--conns 2 --requests 10 {}", server.url());
+    refused(&folder, &words, "holds a run; name another folder");
+    let file = parent.path().join("file");
+    fs::write(&file, "").unwrap();
+    refused(&file, &words, "name another folder");
+    refused(Path::new("/proc/nowhere"), &words, "name another folder");
+    let log = parent.path().join("log");
+    let done = kept(&words, &folder).arg("--hlog").arg(&log).run().expect(2);
+    assert!(!done.stderr.is_empty() && !log.exists());
+    assert_eq!(server.stop().count("target.connections_seen"), 0);
+    for (path, part) in [(parent.path(), "holds no run"), (&file, "holds no run")] {
+        let done = report(path, "").expect(2);
+        assert!(done.stderr.concat().contains(part), "{:?}", done.stderr.concat());
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_is_reported_so_far_and_nobody_else_writes_there() {
+    let (_parent, folder) = folder();
+    let mut run = followed("--conns 20 --rate 500 --duration 4s").arg("--out").arg(&folder).spawn();
+    run.await_measurement();
+    let begun = Instant::now();
+    while report(&folder, "").json().count("requests.completed") < 600 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+    let so_far = report(&folder, "").expect(INVALID).json();
+    assert_reason(&so_far, "the run is going on");
+    assert_eq!(so_far.count("connections.live"), 20);
+    so_far.assert_ledger();
+    let other = kept("--conns 2 --requests 10", &folder).run().expect(2);
+    let writer = format!("is being written by process {}", run.pid());
+    assert!(other.stderr.concat().contains(&writer), "{}", other.stderr.concat());
+    let done = run.wait();
+    assert_eq!(done.stdout, report(&folder, "").stdout);
+}
+
+/// What the target had seen when the run's supervisor was killed, and what the journal has.
+#[test]
+fn a_killed_supervisor_costs_a_second_at_most() {
+    let server = Server::start("");
+    for after in [1200, 1900, 2600] {
+        let (_parent, folder) = folder();
+        let words = format!("--procs 2 --conns 20 --rate 1k --duration 30s {}", server.url());
+        let run = followed(&words).arg("--out").arg(&folder).spawn();
+        let begun = Instant::now();
+        let mut run = run;
+        run.await_measurement();
+        let loading = Instant::now();
+        std::thread::sleep(Duration::from_millis(after));
+        run.signal(Signal::SIGKILL);
+        let killed = loading.elapsed().as_secs_f64();
+        await_gone(run.tag(), Duration::from_secs(1));
+        let told = report(&folder, "").expect(INVALID).json();
+        assert_reason(&told, "the supervisor died: nothing is known of what came after");
+        told.assert_ledger();
+        assert_eq!(told.count("connections.lost"), 40);
+        let sent = told.count("requests.sent") as f64;
+        assert!(sent >= (killed - 1.3) * 1000.0, "{sent} of {killed} s, begun {begun:?}");
+        assert!(sent <= (killed + 1.0) * 1000.0, "{sent} of {killed} s");
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_kept_and_told_once_and_damage_is_refused() {
+    let (_parent, folder) = folder();
+    kept("--conns 20 --rate 500 --duration 3s", &folder).run();
+    let segment = folder.join("journal/00000001");
+    let bytes = fs::read(&segment).unwrap();
+    fs::write(&segment, &bytes[..bytes.len() - 9]).unwrap();
+    let told = report(&folder, "").expect(INVALID).json();
+    assert_reason(&told, "is torn");
+    assert_reason(&told, "the supervisor died");
+    told.assert_ledger();
+    assert!(segment.with_extension("broken").exists());
+    let again = report(&folder, "").expect(INVALID).json();
+    assert_reason(&again, "the supervisor died");
+    assert!(!again.list("verdict.reasons").iter().any(|r| r.as_str().unwrap().contains("torn")));
+    let mut bent = bytes.clone();
+    let middle = bytes.len() / 3;
+    bent[middle] ^= 4;
+    fs::write(&segment, &bent).unwrap();
+    let refused = report(&folder, "").expect(2);
+    assert!(refused.stderr.concat().contains("--salvage"), "{}", refused.stderr.concat());
+    let salvaged = report(&folder, "--salvage").expect(INVALID).json();
+    assert_reason(&salvaged, "records are missing at byte");
+    assert_eq!(fs::read(&segment).unwrap(), bent, "nothing is changed");
+}
+
+/// A file size limit stands for a full disk: the write is short, then fails.
+#[test]
+fn a_full_disk_stops_no_load_and_is_told() {
+    let (_parent, folder) = folder();
+    let line = format!(
+        "ulimit -f 8; exec {BINARY} --format json --conns 20 --rate 500 --duration 4s --interval 100ms --out {}",
+        folder.display()
+    );
+    let done = driver::shell(&line).run();
+    let told = done.json();
+    assert_eq!(done.code(), INVALID, "{}", done.stderr.concat());
+    assert!(
+        done.stderr.concat().contains("the journal cannot be written"),
+        "{}",
+        done.stderr.concat()
+    );
+    assert!(done.stderr.concat().contains("not complete"), "{}", done.stderr.concat());
+    assert_eq!(told.count("requests.sent"), 2000);
+    let kept = report(&folder, "").expect(INVALID).json();
+    assert!(kept.count("requests.sent") < 2000);
+    kept.assert_ledger();
+}
+
+/// The disk is full for a while: nothing is lost, and the report is the same.
+#[test]
+fn a_disk_that_is_full_for_a_while_loses_nothing() {
+    driver::namespace::in_namespace("a_disk_that_is_full_for_a_while_loses_nothing", || {
+        let parent = TempDir::new().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=128k", "none"])
+            .arg(parent.path())
+            .status();
+        assert!(mounted.unwrap().success());
+        let (filler, folder) = (parent.path().join("filler"), parent.path().join("run"));
+        let words = "--conns 20 --rate 500 --duration 6s --interval 200ms";
+        let mut run = followed(words).arg("--out").arg(&folder).spawn();
+        run.await_measurement();
+        let mut full = fs::File::create(&filler).unwrap();
+        while std::io::Write::write(&mut full, &[7; 4096]).is_ok() {}
+        run.await_line("the journal cannot be written");
+        fs::remove_file(&filler).unwrap();
+        drop(full);
+        run.await_line("the journal is written again");
+        let done = run.wait();
+        assert_eq!(done.json().count("requests.sent"), 3000);
+        let kept = report(&folder, "");
+        assert_eq!((kept.stdout.clone(), kept.code()), (done.stdout.clone(), done.code()));
+    });
+}
+
+#[test]
+fn kept_runs_leave_no_other_files() {
+    let (parent, folder) = folder();
+    kept("--conns 2 --requests 10", &folder).run().expect(0);
+    let names = |path: &Path| {
+        let listed = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = listed.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(parent.path()), ["run"]);
+    assert_eq!(names(&folder), ["journal", "lock", "summary.json"]);
+    assert_eq!(names(&folder.join("journal")), ["00000001"]);
+}
