@@ -334,6 +334,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_to_be_lost_is_counted_and_changes_no_state() {
+        let (mut fold, who) = (Fold::default(), Who::Worker(0, 0));
+        fold.take(who, &interval(0, 3, 9), Instant::from_nanos(7)).unwrap();
+        let mut lost = Counters::default();
+        lost.count_many(Counter::RequestsDue, 5);
+        lost.not_sent[stats::NotSent::WorkerLost as usize] = 5;
+        fold.take_lost(who, Phase::WarmUp, &lost);
+        assert_eq!(fold.counters().of(Counter::RequestsDue), 14);
+        assert_eq!(fold.phase(Phase::WarmUp).of(Counter::RequestsDue), 5);
+        let part = fold.part(who).unwrap();
+        assert_eq!((part.gauges.live, part.ended), (3, Instant::from_nanos(7)));
+        assert_eq!(ledger::check(&part.counters, &part.gauges), Ok(()));
+    }
+
+    #[test]
     fn an_unbalanced_report_is_told() {
         let mut fold = Fold::default();
         let mut broken = interval(0, 1, 1);

@@ -288,6 +288,33 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_is_suspect_where_each_is_allowed() {
+        let lost = |unknown| ChildRecord {
+            role: Role::Worker,
+            slot: 3,
+            generation: 0,
+            pid: 77,
+            exit: None,
+            death: Some(Death { unknown: Duration::from_millis(unknown), ..Death::default() }),
+            stopped: Duration::ZERO,
+        };
+        for (losses, expected) in [
+            (vec![1_000, 40], (State::Suspect, ExitCode::Success)),
+            (vec![40, 1_001], (State::Invalid, ExitCode::Invalid)),
+        ] {
+            let mut summary = run(2, |_| {});
+            summary.plan.config.allow_lost = Some(Duration::from_secs(1));
+            summary.children.extend(losses.into_iter().map(lost));
+            assert_eq!(judged(&summary), expected);
+            assert_eq!(Verdict::of(&summary).reasons.len(), 2);
+        }
+        let mut target = run(2, |_| {});
+        target.plan.config.allow_lost = Some(Duration::from_secs(1));
+        target.children.push(ChildRecord { role: Role::Target, ..lost(1) });
+        assert_eq!(judged(&target).0, State::Invalid, "a target's death is no loss of ours");
+    }
+
+    #[test]
     fn answers_of_which_none_is_expected_are_exit_code_4() {
         let refused = run(2, |interval| {
             interval.counters.count_many(Counter::RequestsUnexpected, 2);

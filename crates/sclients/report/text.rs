@@ -434,7 +434,14 @@ fn target(page: &mut Page, summary: &Summary) {
         (seen.of(Counter::ConnectionsEstablished), seen.of(Counter::RequestsSent));
     let equal = connections == counters.of(Counter::ConnectionsEstablished)
         && requests == counters.of(Counter::RequestsSent);
-    let judged = if equal { "exactly what was sent" } else { "which is not what was sent" };
+    let least = requests >= counters.of(Counter::RequestsSent);
+    let judged = match equal {
+        true => "exactly what was sent",
+        false if least && summary.workers().any(|worker| worker.death.is_some()) => {
+            "what was reported, and what lost workers could not report"
+        }
+        false => "which is not what was sent",
+    };
     page.line(
         "target saw",
         &format!("{} connections, {} requests: {judged}", grouped(connections), grouped(requests)),

@@ -266,10 +266,13 @@ impl Conductor {
         planned.unwrap_or(Instant::FAR_FUTURE).min(stopped)
     }
 
-    /// The last instant at which a worker can be started that does something: it needs as long to open
-    /// its connections as all had needed.
+    /// The last instant at which a worker can be started that does something: it needs its part of the
+    /// time in which all have opened their connections, or as much where a rate held each of them.
     pub(super) fn last_succession(&self) -> Instant {
+        let Job::Run(plan, _) = &self.job else { return Instant::FAR_FUTURE };
         let opening = self.load.map_or(Duration::ZERO, |load| load.since(self.start()));
+        let at_once = if plan.config.connect_rate.is_some() { 1 } else { plan.config.procs };
+        let opening = opening / at_once;
         let end = self.end_of_load();
         if end == Instant::FAR_FUTURE { end } else { end - opening }
     }

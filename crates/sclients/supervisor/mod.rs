@@ -319,7 +319,9 @@ fn spawn(
     slot: u32,
     share: Command,
 ) -> Result<(), SupervisorError> {
-    children.spawn(role, (slot, 0), &share).map_err(system("cannot start a process"))
+    children
+        .spawn(role, (slot, 0), &share)
+        .map_err(system("cannot start a process (limits: ulimit -u and -n, pids.max)"))
 }
 
 fn context(

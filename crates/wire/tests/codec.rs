@@ -42,6 +42,8 @@ fn reports() -> Vec<Report> {
         Report::Gaps(GapsRecord::new(&arrivals())),
         Report::Final(Final { cpu_micros: 17, ..Final::default() }),
         Report::Fatal("no ports".into()),
+        Report::Alive,
+        Report::Panicked("why".into()),
     ]
 }
 
