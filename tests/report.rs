@@ -304,11 +304,10 @@ fn a_run_can_die_and_be_resumed_more_than_once_and_losses_can_be_accepted() {
     let (_parent, folder) = folder();
     let words = "--procs 2 --conns 10 --rate 400 --duration 6s --allow-lost 5s";
     killed(words, &folder, Duration::from_millis(1500));
-    let mut again = followed("").arg("--resume").arg(&folder).spawn();
+    let again = resume(&folder).spawn();
     std::thread::sleep(Duration::from_millis(2500));
     again.signal(Signal::SIGKILL);
     await_gone(again.tag(), Duration::from_secs(2));
-    let _ = &mut again;
     let told = resume(&folder).run().json();
     told.assert_ledger();
     assert_eq!(told.list("resumed").len(), 2);
