@@ -304,13 +304,13 @@ mod tests {
         ] {
             let mut summary = run(2, |_| {});
             summary.plan.config.allow_lost = Some(Duration::from_secs(1));
-            summary.children.extend(losses.into_iter().map(lost));
+            summary.course.children.extend(losses.into_iter().map(lost));
             assert_eq!(judged(&summary), expected);
             assert_eq!(Verdict::of(&summary).reasons.len(), 2);
         }
         let mut target = run(2, |_| {});
         target.plan.config.allow_lost = Some(Duration::from_secs(1));
-        target.children.push(ChildRecord { role: Role::Target, ..lost(1) });
+        target.course.children.push(ChildRecord { role: Role::Target, ..lost(1) });
         assert_eq!(judged(&target).0, State::Invalid, "a target's death is no loss of ours");
     }
 
