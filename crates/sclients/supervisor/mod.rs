@@ -128,7 +128,9 @@ pub fn run(
     let Conducted { summary, written, incomplete } = match conducted {
         Ok(conducted) => conducted,
         Err(error) => {
-            log.map(OutFile::discard);
+            if let Some(log) = log {
+                log.discard();
+            }
             return Err(error);
         }
     };
