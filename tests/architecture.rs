@@ -177,7 +177,8 @@ fn no_function_is_longer_than_a_screen() {
             let starts = word.starts_with("fn ")
                 || (word.starts_with("pub") && word.contains(" fn "))
                 || word.starts_with("const fn ");
-            if begun.is_none() && starts {
+            // What ends with a semicolon is declared here and has its body elsewhere.
+            if begun.is_none() && starts && !word.ends_with(';') {
                 begun = Some((number, indent, line));
             }
             if let Some((first, depth, head)) = begun

@@ -47,6 +47,8 @@ pub struct Part {
     pub strains: Strains,
     /// What it measured, by kind; none until it has.
     pub own: Vec<Histogram>,
+    /// It died, and reports no more.
+    buried: bool,
 }
 
 /// Everything that was reported so far.
@@ -135,6 +137,19 @@ impl Fold {
         let own = &mut self.parts.entry(who).or_default().own;
         own.resize_with(Latency::COUNT, Histogram::default);
         own.iter_mut().zip(histograms).for_each(|(mine, theirs)| mine.merge_sparse(theirs));
+    }
+
+    /// Notes that `who` died, and reports no more.
+    pub fn bury(&mut self, who: Who) {
+        if let Some(part) = self.parts.get_mut(&who) {
+            part.buried = true;
+        }
+    }
+
+    /// Takes out what each worker that died had measured: it grows no more, and many may die.
+    pub fn take_own_of_buried(&mut self) -> Vec<(Who, Vec<Histogram>)> {
+        let buried = self.parts.iter_mut().filter(|(_, part)| part.buried && !part.own.is_empty());
+        buried.map(|(who, part)| (*who, std::mem::take(&mut part.own))).collect()
     }
 
     /// What each worker measured so far.

@@ -477,6 +477,7 @@ fn report_target(index: usize, pipe: Pipe) -> Boxed<World> {
         }
         let child = &mut context.world.children.all[index];
         child.reports_open = false;
+        child.decoder = Decoder::default();
         bury(child);
         // Nobody reads commands any more either.
         if let Some(controlling) = child.controlling.take() {

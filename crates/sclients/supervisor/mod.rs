@@ -131,7 +131,9 @@ pub fn run(plan: Plan, log: Option<OutFile>, keep: Keep<'_>) -> Result<ExitCode,
     let Conducted { summary, written, incomplete } = match conducted {
         Ok(conducted) => conducted,
         Err(error) => {
-            log.map(OutFile::discard);
+            if let Some(log) = log {
+                log.discard();
+            }
             return Err(error);
         }
     };

@@ -153,9 +153,10 @@ pub(super) fn give_up(children: &mut Children) {
 }
 
 fn mourn(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
-    let World { children, conductor, .. } = &mut context.world;
+    let World { children, conductor, fold, .. } = &mut context.world;
     let child = &mut children.all_mut()[index];
     child.mourned = true;
+    fold.bury(child.who());
     let (slot, died) = (child.slot, child.died.unwrap_or(now));
     let ready = child.ready;
     let obituary = child.obituary();

@@ -130,6 +130,7 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     }
     tape.next_cut = now + SECOND;
     let recent = world.fold.cut();
+    let mut own = world.fold.take_own_of_buried();
     if world.tape.journal.is_none() {
         return;
     }
@@ -137,7 +138,9 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     if now >= world.tape.next_own {
         world.tape.next_own = now + OWN_EVERY;
     }
-    let own = if aside { world.fold.own() } else { Vec::new() };
+    if aside {
+        own.extend(world.fold.own());
+    }
     let course = world.course(world.tape.begun);
     world.tape.hand_over(Draft { recent, own, course, over: false, at: now });
 }
