@@ -328,6 +328,7 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use stats::Outcome;
 
     fn interval(index: u64, live: u64, sent: u64) -> Interval {
@@ -388,6 +389,46 @@ mod tests {
         broken.gauges.in_flight = 9;
         let told = fold.take(Who::Worker(0, 0), &broken, Instant::from_nanos(1));
         assert!(told.is_err());
+    }
+
+    /// All that a report is made of.
+    fn told(fold: &Fold) -> impl PartialEq + std::fmt::Debug + use<> {
+        let bits = |latency| fold.windows(latency).iter().map(|w| (w.first, w.histogram.encode()));
+        (
+            (fold.counters(), fold.target_counters(), fold.gauges(), fold.peak_live()),
+            Phase::ALL.iter().map(|phase| fold.phase(*phase).clone()).collect::<Vec<_>>(),
+            fold.histograms.iter().map(Histogram::encode).collect::<Vec<_>>(),
+            OVER_TIME.map(|latency| bits(latency).collect::<Vec<_>>()),
+            fold.samples().clone(),
+            fold.workers().map(|part| part.strains).collect::<Vec<_>>(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_fold_of_all_cuts_is_the_fold_that_they_were_cut_from(
+            reports in prop::collection::vec((0..3_u32, 0..2_u32, 0..90_u64, 0..40_u64, 0..9_u8), 1..80),
+        ) {
+            let (mut live, mut again) = (Fold::default(), Fold::default());
+            for (slot, generation, index, sent, more) in reports {
+                let who = if more == 0 { Who::Target(slot, 0) } else { Who::Worker(slot, generation) };
+                let mut report = interval(index, sent, sent);
+                report.phase = Phase::ALL[usize::from(more) % Phase::COUNT];
+                report.strain.wall = index << 24;
+                let _ = live.take(who, &report, Instant::from_nanos(index));
+                if more == 1 {
+                    let mut lost = Counters::default();
+                    lost.count_many(Counter::RequestsDue, sent);
+                    lost.not_sent[0] = sent;
+                    live.take_lost(who, Phase::Measurement, &lost);
+                }
+                if more > 5 {
+                    again.replay(&live.cut());
+                }
+            }
+            again.replay(&live.cut());
+            prop_assert_eq!(told(&live), told(&again));
+        }
     }
 
     #[test]

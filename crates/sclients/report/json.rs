@@ -410,6 +410,7 @@ fn worker(summary: &Summary, child: &ChildRecord) -> Value {
         "cpu_seconds": words.map(|words| words.cpu_micros as f64 / 1e6),
         "rss_peak_bytes": words.map(|words| words.rss_peak_bytes),
         "reports_merged": words.map(|words| words.reports_merged),
+        "latency_us": words.map(|_| own_latencies(summary, child)),
         "runqueue_share": worst(Signal::RunQueue),
         "cpu_share": worst(Signal::Cpu),
     })
@@ -424,6 +425,16 @@ fn loss(death: &Death) -> Value {
         "replaced_after_ms": death.replaced_after.map(|after| after.as_millis() as u64),
         "why": death.why,
     })
+}
+
+/// What one worker measured; of one that died the journal alone has it.
+fn own_latencies(summary: &Summary, child: &ChildRecord) -> Value {
+    let own = summary.part(child).map_or(&[][..], |part| &part.own);
+    let of = |latency: &Latency| {
+        let told = own.get(*latency as usize).map(distribution);
+        (latency.name().to_owned(), json!(told))
+    };
+    Value::Object(OVER_TIME.iter().map(of).collect())
 }
 
 fn generator(summary: &Summary) -> Value {
