@@ -48,18 +48,20 @@ fn the_commands_of_the_readme_run() {
         }
         // It has no options of a run.
         let selftest = words.starts_with("selftest");
+        let report = words.starts_with("report");
         // A redirection may stand last: options go before it.
         let overload = words.contains("--attempt-rate") || words.contains("--curve");
-        let conns = if overload || selftest { "" } else { "--conns 50" };
+        let conns = if overload || selftest || report { "" } else { "--conns 50" };
         let shrunk = match () {
             () if selftest => "--quick",
+            () if report => "",
             () if words.contains("--curve") => "--procs 1",
             () => SHRUNK,
         };
         let line = format!("exec {BINARY} {words} {shrunk} {conns}");
         let done = shell(&line).in_folder(folder.path()).spawn().wait_for(DEADLINE);
         // A schedule that other tests made late is invalid.
-        let scheduled = overload || selftest || words.contains("--rate ");
+        let scheduled = overload || selftest || report || words.contains("--rate ");
         let late = scheduled && done.code() == INVALID;
         assert!(late || done.code() == 0, "{command}: {:?}", done.stderr);
         let code = done.code();
