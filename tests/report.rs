@@ -257,3 +257,86 @@ fn kept_runs_leave_no_other_files() {
     assert_eq!(names(&folder), ["journal", "lock", "summary.json"]);
     assert_eq!(names(&folder.join("journal")), ["00000001"]);
 }
+
+/// Starts a run, kills its supervisor `after` the begin of load, and waits for all of it to be gone.
+fn killed(words: &str, folder: &Path, after: Duration) {
+    let mut run = followed(words).arg("--out").arg(folder).spawn();
+    run.await_measurement();
+    std::thread::sleep(after);
+    run.signal(Signal::SIGKILL);
+    await_gone(run.tag(), Duration::from_secs(2));
+}
+
+fn resume(folder: &Path) -> Sclients {
+    sclients("--format json --resume").arg(folder)
+}
+
+#[test]
+fn a_resumed_run_goes_on_for_the_time_that_was_left_and_says_what_was_between() {
+    for (words, planned) in [
+        ("--procs 2 --conns 10 --rate 500 --duration 5s", Some(2500)),
+        ("--procs 2 --conns 10 --think 20ms --duration 5s", None),
+        ("--procs 2 --conns 50 --load hold --duration 5s", None),
+        ("--procs 2 --attempt-rate 500 --attempt-timeout 200ms --duration 5s", None),
+    ] {
+        let (_parent, folder) = folder();
+        killed(words, &folder, Duration::from_millis(2500));
+        let done = resume(&folder).run();
+        let told = done.expect(INVALID).json();
+        told.assert_ledger();
+        assert_reason(&told, "the supervisor died");
+        assert_eq!(told.number("phases.2.seconds"), 5.0, "{words}");
+        assert_eq!(told.list("resumed").len(), 1);
+        assert!(told.number("resumed.0.after_seconds") <= 4.0);
+        if let Some(planned) = planned {
+            assert_eq!(told.count("requests.due"), planned);
+            let lost = told.count("requests.not_sent.worker_lost");
+            assert!(lost > 0 && lost < 1500, "{lost}");
+        }
+        let again = report(&folder, "");
+        assert_eq!((again.code(), again.json().text("verdict.state")), (INVALID, "invalid"));
+        assert_eq!(again.stdout, fs::read_to_string(folder.join("summary.json")).unwrap());
+    }
+}
+
+#[test]
+fn a_run_can_die_and_be_resumed_more_than_once_and_losses_can_be_accepted() {
+    let (_parent, folder) = folder();
+    let words = "--procs 2 --conns 10 --rate 400 --duration 6s --allow-lost 5s";
+    killed(words, &folder, Duration::from_millis(1500));
+    let again = resume(&folder).spawn();
+    std::thread::sleep(Duration::from_millis(2500));
+    again.signal(Signal::SIGKILL);
+    await_gone(again.tag(), Duration::from_secs(2));
+    let told = resume(&folder).run().json();
+    told.assert_ledger();
+    assert_eq!(told.list("resumed").len(), 2);
+    assert_eq!((told.count("requests.due"), told.number("phases.2.seconds")), (2400, 6.0));
+    let accepted = told
+        .list("verdict.reasons")
+        .iter()
+        .any(|reason| reason.as_str().unwrap().starts_with("the supervisor died"));
+    assert!(accepted && told.text("verdict.state") != "valid");
+    let generations = told.list("workers").iter().map(|worker| worker["generation"].as_u64());
+    assert_eq!(generations.max(), Some(Some(2)));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_refused() {
+    let (parent, ended) = folder();
+    kept("--conns 2 --requests 10", &ended).run().expect(0);
+    let refused = |done: Done, part: &str| {
+        let done = done.expect(2);
+        assert!(done.stderr.concat().contains(part), "{part:?} is not in {:?}", done.stderr);
+    };
+    refused(resume(&ended).run(), "came to its end");
+    refused(resume(parent.path()).run(), "holds no run");
+    let dead = parent.path().join("dead");
+    let words = "--conns 2 --rate 100 --duration 3s -H Authorization:Bearer-4711";
+    killed(words, &dead, Duration::from_millis(1300));
+    refused(resume(&dead).words("--procs 2").run(), "leave --procs out");
+    refused(resume(&dead).words("http://127.0.0.1/").run(), "leave TARGET out");
+    refused(resume(&dead).run(), "the value of header Authorization was not kept");
+    let done = resume(&dead).words("-H Authorization:Bearer-4711").run();
+    assert_eq!((done.code(), done.json().count("requests.due")), (INVALID, 300));
+}

@@ -24,8 +24,8 @@ const PEAKS_KEPT: usize = 64;
 pub enum Who {
     /// A worker: slot, generation.
     Worker(u32, u32),
-    /// A target process: slot.
-    Target(u32),
+    /// A target process: slot, generation.
+    Target(u32, u32),
 }
 
 /// What one child has reported so far.
@@ -231,6 +231,19 @@ impl Fold {
         self.parts.get(&who)
     }
 
+    /// The parts of all generations of a worker's slot.
+    pub fn slot(&self, slot: u32) -> impl Iterator<Item = &Part> {
+        let generations = Who::Worker(slot, 0)..=Who::Worker(slot, u32::MAX);
+        self.parts.range(generations).map(|(_, part)| part)
+    }
+
+    /// Puts the ends of all reports `nanos` later, or earlier: they were of another clock.
+    pub fn shift(&mut self, nanos: i128) {
+        for part in self.parts.values_mut() {
+            part.ended = shifted(part.ended, nanos).unwrap_or_default();
+        }
+    }
+
     /// The workers' parts.
     pub fn workers(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|(who, _)| matches!(who, Who::Worker(..))).map(|(_, part)| part)
@@ -238,13 +251,13 @@ impl Fold {
 
     /// The targets' parts.
     pub fn targets(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter().filter(|(who, _)| matches!(who, Who::Target(_))).map(|(_, part)| part)
+        self.parts.iter().filter(|(who, _)| matches!(who, Who::Target(..))).map(|(_, part)| part)
     }
 
     /// How the requests came, by the slot of each target process that told.
     pub fn arrivals(&self) -> impl Iterator<Item = (u32, &Gaps)> {
         self.parts.iter().filter_map(|(who, part)| match who {
-            Who::Target(slot) => Some((*slot, part.arrivals.as_ref()?)),
+            Who::Target(slot, _) => Some((*slot, part.arrivals.as_ref()?)),
             Who::Worker(..) => None,
         })
     }
@@ -299,6 +312,11 @@ impl Fold {
     pub fn established(&self) -> u64 {
         self.workers().map(|part| part.counters.of(Counter::ConnectionsEstablished)).sum()
     }
+}
+
+/// `at`, so much later or earlier; none where no clock has that.
+pub fn shifted(at: Instant, nanos: i128) -> Option<Instant> {
+    u64::try_from(i128::from(at.as_nanos()) + nanos).ok().map(Instant::from_nanos)
 }
 
 fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> Counters {
@@ -375,7 +393,7 @@ mod tests {
     #[test]
     fn targets_are_kept_apart() {
         let mut fold = Fold::default();
-        fold.take(Who::Target(0), &interval(0, 4, 9), Instant::from_nanos(1)).unwrap();
+        fold.take(Who::Target(0, 0), &interval(0, 4, 9), Instant::from_nanos(1)).unwrap();
         assert_eq!(fold.counters().of(Counter::RequestsSent), 0);
         assert_eq!(fold.target_counters().of(Counter::RequestsSent), 9);
         assert_eq!(fold.peak_live(), 0);

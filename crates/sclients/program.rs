@@ -15,7 +15,7 @@ use crate::plan::{self, Finding, Level, Plan};
 use crate::profile::Profile;
 use crate::report;
 use crate::selftest;
-use crate::supervisor;
+use crate::supervisor::{self, Keep};
 use crate::verdict::{self, Verdict};
 use crate::{target, worker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -30,6 +30,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match config::invocation(words) {
         Ok(Invocation::Run(config)) => run(*config),
         Ok(Invocation::Doctor(config)) => examine(*config),
+        Ok(Invocation::Resume(wanted)) => resume(wanted),
         Ok(Invocation::Report(wanted)) => report_kept(&wanted),
         Ok(Invocation::Serve(config)) => serve(*config),
         Ok(Invocation::Selftest { quick, format }) => examine_host(quick, format),
@@ -65,7 +66,12 @@ fn planned(config: Config) -> Result<Plan, ExitCode> {
         Some(target) => config::resolve(target, &config.resolve)
             .map_err(|error| complain(&error, ExitCode::Usage))?,
     };
-    let consent = consent::check(&config, &addresses, SystemTime::now())
+    planned_for(config, &addresses)
+}
+
+/// The plan of `config`, whose target is at `addresses`.
+fn planned_for(config: Config, addresses: &[SocketAddr]) -> Result<Plan, ExitCode> {
+    let consent = consent::check(&config, addresses, SystemTime::now())
         .map_err(|error| complain(&error, ExitCode::NotAuthorized))?;
     // One of those that were checked: what the plan names is never looked up again.
     let peer: Option<SocketAddr> = addresses.first().copied();
@@ -94,7 +100,33 @@ fn run(config: Config) -> ExitCode {
         Err(error) => return complain(&error, ExitCode::Usage),
     };
     let out = plan.config.out.clone();
-    ended(supervisor::run(plan, log, out.as_deref()))
+    ended(supervisor::run(plan, log, out.as_deref().map_or(Keep::Nowhere, Keep::In)))
+}
+
+/// Goes on with a run whose supervisor died. Its target is where it was, and has to be allowed still.
+fn resume(wanted: config::Resume) -> ExitCode {
+    raise_file_limit();
+    let interrupted = match kept_run::interrupted(&wanted.dir, &wanted.headers) {
+        Ok(interrupted) => interrupted,
+        Err(error) => return complain(&format!("--resume {error}"), ExitCode::Usage),
+    };
+    let mut config = interrupted.plan.config.clone();
+    let config::Resume { format, progress, color, hlog, .. } = wanted;
+    (config.format, config.progress, config.color, config.hlog) = (format, progress, color, hlog);
+    let addresses: Vec<SocketAddr> =
+        interrupted.plan.peers[..usize::from(config.target.is_some())].to_vec();
+    let plan = match planned_for(config, &addresses) {
+        Ok(plan) => plan,
+        Err(code) => return code,
+    };
+    if plan.refusals().next().is_some() {
+        return refused(plan.refusals());
+    }
+    let log = plan.config.hlog.as_deref().map(|path| OutFile::create("--hlog", path)).transpose();
+    match log {
+        Ok(log) => ended(supervisor::run(plan, log, Keep::On(Box::new(interrupted)))),
+        Err(error) => complain(&error, ExitCode::Usage),
+    }
 }
 
 /// The report of a run that was kept, and its exit code.

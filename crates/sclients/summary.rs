@@ -32,6 +32,10 @@ pub struct Course {
     pub children: Vec<ChildRecord>,
     /// The common start instant by the wall clock, from the Unix epoch.
     pub started: Duration,
+    /// The common start instant and the begin of load by the monotonic clock, in nanoseconds.
+    pub clock: (u64, Option<u64>),
+    /// How often it was taken up after its supervisor had died.
+    pub resumed: Vec<Resumed>,
     /// First connect and last establishment over all workers, where there was one.
     #[serde(with = "kept::instants")]
     pub opened: Option<(Instant, Instant)>,
@@ -55,6 +59,15 @@ pub struct Course {
     /// Why this is not all of the run; none where it is.
     #[serde(skip)]
     pub cut: Option<Cut>,
+}
+
+/// A run that was taken up after its supervisor had died.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Resumed {
+    /// When the last thing was written that the dead one knew, from the common start instant.
+    pub after: Duration,
+    /// From there until the run was taken up, by the wall clock. The run's own clock stood still.
+    pub gap: Duration,
 }
 
 /// Why a summary is not of a whole run.
@@ -98,6 +111,8 @@ pub struct Death {
     pub replaced_after: Option<Duration>,
     /// What is known of it beside the exit status.
     pub why: Option<String>,
+    /// It died with its supervisor.
+    pub with_supervisor: bool,
 }
 
 /// What the supervisor used.
@@ -170,7 +185,7 @@ impl Summary {
     pub fn part(&self, child: &ChildRecord) -> Option<&Part> {
         self.fold.part(match child.role {
             Role::Worker => Who::Worker(child.slot, child.generation),
-            Role::Target => Who::Target(child.slot),
+            Role::Target => Who::Target(child.slot, child.generation),
         })
     }
 

@@ -77,6 +77,9 @@ impl Verdict {
 pub fn untrue_counts(summary: &Summary) -> Vec<String> {
     let course = &summary.course;
     let mut reasons: Vec<String> = course.failed.iter().map(|(why, _)| why.clone()).collect();
+    if accepted_losses(summary).is_none() {
+        reasons.extend(resumptions(summary));
+    }
     reasons.extend(course.stopped.iter().map(|stopped| stopped.to_string()));
     reasons.extend(summary.course.faults.iter().cloned());
     reasons.extend(imbalance(summary));
@@ -121,11 +124,23 @@ fn accepted_losses(summary: &Summary) -> Option<Vec<String>> {
         child.role == Role::Worker && death.unknown <= most
     };
     let any = summary.deaths().next().is_some();
-    (any && summary.deaths().all(accepted)).then(|| deaths(summary).collect())
+    let told = || resumptions(summary).chain(deaths(summary)).collect();
+    (any && summary.deaths().all(accepted)).then(told)
+}
+
+fn resumptions(summary: &Summary) -> impl Iterator<Item = String> + '_ {
+    summary.course.resumed.iter().map(|resumed| {
+        format!(
+            "the supervisor died {:.1} s into the run, and the run was taken up {:.3} s later: nothing is known of what came between",
+            resumed.after.as_secs_f64(),
+            resumed.gap.as_secs_f64(),
+        )
+    })
 }
 
 fn deaths(summary: &Summary) -> impl Iterator<Item = String> + '_ {
-    summary.deaths().map(|(child, death)| {
+    let alone = summary.deaths().filter(|(_, death)| !death.with_supervisor);
+    alone.map(|(child, death)| {
         let (role, slot, pid) = (child.role.name(), child.slot, child.pid);
         let exit = child.exit.map_or_else(|| "without a trace".to_owned(), |exit| exit.to_string());
         let how = death.why.as_ref().map_or_else(|| exit.clone(), |why| format!("{exit}, {why}"));

@@ -49,6 +49,8 @@ Examples:
   sclients -X PUT -H 'Accept: */*' -d @body.json http://[::1]:8080/
   sclients --procs 2 --conns 5 --authorized example.org http://example.org/
   sclients serve --listen 127.0.0.1:8080 --service 2ms,exp
+  sclients --out run1 --rate 5k --duration 24h             keep it: a second at most is lost, whatever dies
+  sclients report run1                                   what was kept, ended or not; --resume run1 goes on
   sclients doctor --procs 32 --conns 10000               would that fit this host?
   sclients selftest                                      does this host measure right?
 
@@ -444,6 +446,9 @@ pub struct OutputOptions {
     /// Write the latencies of each interval to an HdrHistogram log, which must not be there yet
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
+    /// Go on with a run that --out kept and whose supervisor died, for the time that it had left
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
 }
 
 /// Options of `serve`.

@@ -10,6 +10,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The command that is not the default one and takes the options of a run.
 const DOCTOR: &str = "doctor";
@@ -28,6 +29,8 @@ pub enum Invocation {
         /// What standard output gets.
         format: Format,
     },
+    /// Go on with a run whose supervisor died.
+    Resume(Resume),
     /// Report a run that was kept.
     Report(Wanted),
     /// Run the embedded target alone.
@@ -40,6 +43,51 @@ pub enum Invocation {
     Cases,
     /// Print the man page.
     Man,
+}
+
+/// A run to go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The folder of the run.
+    pub dir: PathBuf,
+    /// Headers whose values were not kept.
+    pub headers: Vec<(String, String)>,
+    /// What standard output gets.
+    pub format: Format,
+    /// Time between progress lines where there is no terminal.
+    pub progress: Duration,
+    /// Whether to colour.
+    pub color: Color,
+    /// Where the latencies over time go; none is nowhere.
+    pub hlog: Option<PathBuf>,
+}
+
+/// The options that `--resume` takes beside it.
+const OF_RESUME: [&str; 6] = ["resume", "header", "format", "progress", "color", "hlog"];
+
+/// What is to be gone on with: all else is the plan's.
+fn resume(options: RunOptions, matches: &ArgMatches) -> Result<Resume, ConfigError> {
+    let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let others = matches.ids().map(clap::Id::as_str).filter(|id| !OF_RESUME.contains(id));
+    let command = Options::command();
+    let other = others.filter(given).find_map(|id| {
+        let argument = command.get_arguments().find(|argument| argument.get_id() == id)?;
+        Some(argument.get_long().map_or_else(|| "TARGET".to_owned(), |long| format!("--{long}")))
+    });
+    if let Some(other) = other {
+        return Err(ConfigError::Words(format!(
+            "--resume goes on with the plan of its run; leave {other} out"
+        )));
+    }
+    let RunOptions { request, output, .. } = options;
+    Ok(Resume {
+        dir: output.resume.expect("it was asked for"),
+        headers: request.header,
+        format: output.format,
+        progress: output.progress,
+        color: output.color,
+        hlog: output.hlog,
+    })
 }
 
 /// A report of a run that was kept.
@@ -70,6 +118,9 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
     let matches = matches(&words)?;
     let options = options(&matches)?;
     Ok(match options.command {
+        None if options.run.output.resume.is_some() => {
+            Invocation::Resume(resume(options.run, &matches)?)
+        }
         None => Invocation::Run(configured(options.run, &words, &matches)?),
         Some(Command::Doctor(run)) => {
             let matches = matches.subcommand_matches(DOCTOR).unwrap_or(&matches);
@@ -134,7 +185,6 @@ fn with_file(
 mod tests {
     use super::*;
     use crate::config::{ChildRole, Load, Protocol};
-    use std::time::Duration;
 
     fn said(words: &str) -> Result<Invocation, String> {
         let words = format!("sclients {words}");

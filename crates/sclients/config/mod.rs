@@ -22,7 +22,7 @@ mod target;
 pub use cli::{ChildArguments, ChildRole};
 pub use error::ConfigError;
 pub use hostile::{Hostile, list as cases};
-pub use invocation::{Invocation, Wanted, invocation};
+pub use invocation::{Invocation, Resume, Wanted, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 

@@ -145,14 +145,14 @@ pub(super) fn draft(record: &EntryRecord, at: Instant) -> Result<Draft, WireErro
 fn who_record(who: Who) -> WhoRecord {
     match who {
         Who::Worker(slot, generation) => WhoRecord::Worker { slot, generation },
-        Who::Target(slot) => WhoRecord::Target { slot },
+        Who::Target(slot, generation) => WhoRecord::Target { slot, generation },
     }
 }
 
 fn who(record: WhoRecord) -> Who {
     match record {
         WhoRecord::Worker { slot, generation } => Who::Worker(slot, generation),
-        WhoRecord::Target { slot } => Who::Target(slot),
+        WhoRecord::Target { slot, generation } => Who::Target(slot, generation),
     }
 }
 

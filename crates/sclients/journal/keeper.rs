@@ -60,18 +60,13 @@ impl Keeper {
     ///
     /// # Errors
     /// It cannot be written, or no thread.
-    pub fn start(
-        folder: Folder,
-        run: [u8; 16],
-        end: End,
-        first: Option<&Payload>,
-    ) -> io::Result<Self> {
+    pub fn start(folder: Folder, run: [u8; 16], end: End, first: &Payload) -> io::Result<Self> {
         let (jobs, mailbox) = bounded(MAILBOX);
         let (hurry, hurried) = bounded(1);
         let (tell, told) = unbounded();
         let sync = Sync::start()?;
         let mut writer = Writer::new(Files(folder.clone()), run, wall_nanos, end);
-        first.map_or(Ok(()), |first| writer.append(first))?;
+        writer.append(first)?;
         let thread = Thread { folder, writer, sync, tell, hurried, state: State::Writing };
         thread::Builder::new().name("journal".into()).spawn(move || thread.keep(&mailbox))?;
         Ok(Self { jobs, hurry, told })

@@ -1,10 +1,15 @@
 //! What became of a run that was kept: ended, going on, or cut short; and a summary that says so.
 
-use super::folder::Folder;
+use super::entry::NOT_KEPT;
+use super::folder::{Folder, Lock};
 use super::recorded::{Recorded, recorded};
-use super::{Hole, JournalError, Torn};
-use crate::summary::{Cut, Summary};
+use super::{Hole, JournalError, Read, Torn};
+use crate::fold::Fold;
+use crate::plan::Plan;
+use crate::summary::{Course, Cut, Summary};
+use dispatch::Instant;
 use std::path::Path;
+use std::time::Duration;
 
 /// The run in the folder at `path`, as far as it was kept. Where it was cut short or records are missing,
 /// the summary says so among its faults. The torn tail of a run that nobody writes is cut off and kept
@@ -35,6 +40,59 @@ pub fn look(path: &Path, salvage: bool) -> Result<Summary, JournalError> {
     faults.extend(read.holes.iter().map(missing));
     summary.course.faults.extend(faults);
     Ok(summary)
+}
+
+/// A run whose supervisor died, and the right to go on with it.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// Where it is kept.
+    pub folder: Folder,
+    /// Nobody else writes there.
+    pub lock: Lock,
+    /// Where its journal ends.
+    pub read: Read,
+    /// What was to be done.
+    pub plan: Plan,
+    /// What was reported.
+    pub fold: Fold,
+    /// How it went.
+    pub course: Course,
+    /// Its last entry, by the monotonic clock of then.
+    pub at: Instant,
+    /// And by the wall clock, from the Unix epoch.
+    pub wall: Duration,
+}
+
+/// The run in the folder at `path`, to go on with; `headers` are given once more where a plan keeps no
+/// secrets. A torn tail is cut off.
+///
+/// # Errors
+/// There is no run, it goes on or came to its end, it is damaged, a secret is missing, or the system
+/// refuses.
+pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrupted, JournalError> {
+    let folder = Folder::new(path);
+    folder.is_written()?;
+    let lock = folder.lock()?;
+    let Recorded { summary, over, at, read } = recorded(&folder, false)?;
+    if over {
+        return Err(JournalError::Over(folder.name()));
+    }
+    if let Some(Torn { path, offset, .. }) = &read.torn {
+        let cut = folder.cut(path, *offset as u64);
+        cut.map_err(|error| JournalError::Folder(folder.name(), error))?;
+    }
+    let Summary { mut plan, fold, course } = summary;
+    for (name, value) in &mut plan.config.headers {
+        let again = headers.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
+        match again {
+            Some((_, given)) => value.clone_from(given),
+            None if value == NOT_KEPT => return Err(JournalError::Secret(name.clone())),
+            None => {}
+        }
+    }
+    let (wall, monotonic) = read.clocks;
+    let wall = wall + at.as_nanos().saturating_sub(monotonic);
+    Ok(Interrupted { folder, lock, read, plan, fold, course, at, wall: Duration::from_nanos(wall) })
 }
 
 fn mended(folder: &Folder, torn: &Torn) -> String {

@@ -60,6 +60,14 @@ pub enum JournalError {
         /// What.
         why: String,
     },
+    /// It came to its end.
+    #[error("{0} holds a run that came to its end; look at it with `sclients report {0}`")]
+    Over(String),
+    /// The plan lacks what is not kept.
+    #[error(
+        "the value of header {0} was not kept, since it is a secret; give it again with -H '{0}: …'"
+    )]
+    Secret(String),
     /// The first entry is not there: nobody knows what the run was.
     #[error("{0}: its first entry, which holds the plan, cannot be read")]
     NoPlan(String),
@@ -82,10 +90,10 @@ impl Journal {
         let folder = Folder::new(path);
         let lock = folder.make()?;
         let begun = entry::begun(plan);
-        Self::write_on(folder, lock, run_number(), End::default(), Some(&begun))
+        Self::write_on(folder, lock, run_number(), End::default(), &begun)
     }
 
-    /// Goes on with the journal of a run that ended at `end`.
+    /// Goes on with the journal of a run behind its `end`, as `plan` has it now.
     ///
     /// # Errors
     /// The system refuses.
@@ -94,8 +102,10 @@ impl Journal {
         lock: Lock,
         run: [u8; 16],
         end: End,
+        plan: &Plan,
     ) -> Result<Self, JournalError> {
-        Self::write_on(folder, lock, run, end, None)
+        let begun = entry::begun(plan);
+        Self::write_on(folder, lock, run, end, &begun)
     }
 
     fn write_on(
@@ -103,7 +113,7 @@ impl Journal {
         lock: Lock,
         run: [u8; 16],
         end: End,
-        first: Option<&Payload>,
+        first: &Payload,
     ) -> Result<Self, JournalError> {
         let name = folder.name();
         let keeper = Keeper::start(folder, run, end, first);

@@ -24,6 +24,9 @@ pub struct Read {
     pub run: [u8; 16],
     /// Where it ends.
     pub end: End,
+    /// The same instant by the wall clock, from the Unix epoch, and by the monotonic one, in nanoseconds:
+    /// when the last segment was begun.
+    pub clocks: (u64, u64),
     /// The tail that was no record.
     pub torn: Option<Torn>,
     /// What was passed over.
@@ -78,7 +81,7 @@ pub fn read(
             None => JournalError::NoRun(folder.name()),
         });
     };
-    let read = Read { run, end: End::default(), torn: None, holes: Vec::new() };
+    let read = Read { run, end: End::default(), clocks: (0, 0), torn: None, holes: Vec::new() };
     let mut reader = Reader { read, salvage, take };
     for (index, part) in segments.iter().enumerate() {
         let later = &segments[index + 1..];
@@ -86,6 +89,9 @@ pub fn read(
         let firsts = later.iter().filter_map(|part| part.header().ok());
         let limit = firsts.map(|header| header.first).min();
         reader.read.end.segment = part.number;
+        if let Ok(header) = part.header() {
+            reader.read.clocks = (header.wall_nanos, header.monotonic_nanos);
+        }
         let again = part.header().is_ok_and(|header| limit.is_some_and(|l| header.first >= l));
         if !again {
             // Where the next one's header is damaged nobody knows with what it begins.

@@ -24,6 +24,9 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
     let mut object = json!({
         "schema": SCHEMA,
         "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons, "notes": verdict.notes },
+        "resumed": summary.course.resumed.iter()
+            .map(|resumed| json!({ "after_seconds": resumed.after.as_secs_f64(), "gap_ms": resumed.gap.as_millis() as u64 }))
+            .collect::<Vec<_>>(),
         "stopped": summary.course.stopped.map(StoppedFor::name),
         "plan": plan(summary),
         "phases": phases(summary),

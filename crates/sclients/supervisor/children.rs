@@ -37,6 +37,9 @@ pub(super) struct Times {
     pub(super) end: Instant,
 }
 
+/// A supervisor that died may have lived so long after the last entry of its journal.
+const UNSEEN: Duration = Duration::from_secs(1);
+
 /// One child.
 pub(super) struct Child {
     pub(super) role: Role,
@@ -65,6 +68,8 @@ pub(super) struct Child {
     controlling: Option<DispatchId>,
     /// First connect and last establishment, in nanoseconds.
     pub(super) opened: Option<(u64, u64)>,
+    /// It was a child of a supervisor that died, and died with it.
+    past: bool,
     /// Why it gave up.
     fatal: Option<String>,
     /// What is known of its end beside the exit status.
@@ -72,16 +77,45 @@ pub(super) struct Child {
 }
 
 impl Child {
+    fn new(role: Role, (slot, generation): (u32, u32), pid: i32) -> Self {
+        Self {
+            role,
+            slot,
+            generation,
+            state: State::Starting,
+            pid,
+            exit: None,
+            died: None,
+            ready: None,
+            loaded: None,
+            succeeded: None,
+            successor_due: None,
+            mourned: false,
+            health: Health::default(),
+            reports_open: false,
+            decoder: Decoder::default(),
+            outgoing: Vec::new(),
+            sequence: 0,
+            control: None,
+            reports: None,
+            controlling: None,
+            opened: None,
+            past: false,
+            fatal: None,
+            why: None,
+        }
+    }
+
     pub(super) fn who(&self) -> Who {
         match self.role {
             Role::Worker => Who::Worker(self.slot, self.generation),
-            Role::Target => Who::Target(self.slot),
+            Role::Target => Who::Target(self.slot, self.generation),
         }
     }
 
     /// Whether its process is gone and all that it said was read.
     fn gone(&self) -> bool {
-        self.exit.is_some() && !self.reports_open
+        self.past || self.exit.is_some() && !self.reports_open
     }
 
     /// Whether nothing more is to be expected, of it or in its place.
@@ -133,6 +167,8 @@ pub(super) struct Children {
     executable: Executable,
     all: Vec<Child>,
     by_pid: BTreeMap<i32, usize>,
+    /// Those that an earlier supervisor had buried.
+    buried: Vec<ChildRecord>,
     faults: Vec<String>,
     /// Processes of the host that were killed for memory, as of the last look.
     oom_kills: Option<u64>,
@@ -144,6 +180,7 @@ impl Children {
             executable,
             all: Vec::new(),
             by_pid: BTreeMap::new(),
+            buried: Vec::new(),
             faults: Vec::new(),
             oom_kills: host::oom_kills(Path::new("/")),
         }
@@ -157,35 +194,43 @@ impl Children {
         share: &Command,
     ) -> io::Result<()> {
         let spawned = self.executable.spawn(role, slot)?;
-        let mut child = Child {
-            role,
-            slot,
-            generation,
-            state: State::Starting,
-            pid: spawned.pid,
-            exit: None,
-            died: None,
-            ready: None,
-            loaded: None,
-            succeeded: None,
-            successor_due: None,
-            mourned: false,
-            health: Health::default(),
-            reports_open: true,
-            decoder: Decoder::default(),
-            outgoing: Vec::new(),
-            sequence: 0,
-            control: Some(spawned.control),
-            reports: Some(spawned.report),
-            controlling: None,
-            opened: None,
-            fatal: None,
-            why: None,
-        };
+        let mut child = Child::new(role, (slot, generation), spawned.pid);
+        (child.control, child.reports) = (Some(spawned.control), Some(spawned.report));
+        child.reports_open = true;
         child.queue(share);
         self.by_pid.insert(spawned.pid, self.all.len());
         self.all.push(child);
         Ok(())
+    }
+
+    /// Takes over what an earlier supervisor knew of its workers: those that it had not buried are dead,
+    /// and may be followed.
+    pub(super) fn take_over(&mut self, records: Vec<ChildRecord>, fold: &Fold) {
+        for record in records.into_iter().filter(|record| record.role == Role::Worker) {
+            let who = Who::Worker(record.slot, record.generation);
+            let ended = fold.part(who).is_some_and(|part| part.last_words.is_some());
+            if ended || record.death.is_some() {
+                self.buried.push(record);
+                continue;
+            }
+            let child = Child::new(Role::Worker, (record.slot, record.generation), record.pid);
+            self.all.push(Child { state: State::Dead, past: true, mourned: true, ..child });
+        }
+    }
+
+    /// The generation of targets that follow those of `records`.
+    pub(super) fn next_targets(records: &[ChildRecord]) -> u32 {
+        let targets = records.iter().filter(|record| record.role == Role::Target);
+        targets.map(|target| target.generation + 1).max().unwrap_or(0)
+    }
+
+    /// Lets those be followed that died with an earlier supervisor, or not, of whose time it is `now`.
+    pub(super) fn follow(&mut self, now: Instant, load: Option<Instant>, succeed: bool) {
+        for child in self.all.iter_mut().filter(|child| child.past) {
+            child.died = Some(now);
+            child.loaded = load;
+            child.successor_due = succeed.then_some(now);
+        }
     }
 
     pub(super) fn all(&self) -> &[Child] {
@@ -222,7 +267,7 @@ impl Children {
 
     /// Why a child did not live to its start, if one did not.
     pub(super) fn stillborn(&self) -> Option<Failure> {
-        let dead = self.all.iter().find(|child| child.state == State::Dead)?;
+        let dead = self.all.iter().find(|child| child.state == State::Dead && !child.past)?;
         Some(match &dead.fatal {
             Some(why) => Failure::Child(format!("{}: {why}", dead.name())),
             None => Failure::Died(format!("{} before the run began", dead.obituary())),
@@ -283,7 +328,8 @@ impl Children {
 
     /// Every child as the summary tells it.
     pub(super) fn records(&self, fold: &Fold, times: Times) -> Vec<ChildRecord> {
-        self.all.iter().map(|child| self.record(child, fold, times)).collect()
+        let own = self.all.iter().map(|child| self.record(child, fold, times));
+        self.buried.iter().cloned().chain(own).collect()
     }
 
     fn record(&self, child: &Child, fold: &Fold, times: Times) -> ChildRecord {
@@ -294,10 +340,11 @@ impl Children {
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
                 after: died.since(times.start),
-                unknown: died.since(last),
+                unknown: died.since(last) + if child.past { UNSEEN } else { Duration::ZERO },
                 gap: back.since(died.max(times.load)),
                 replaced_after: child.succeeded.map(|at| at.since(died)),
                 why: child.fatal.clone().or_else(|| child.why.clone()),
+                with_supervisor: child.past,
             }
         });
         let Child { role, slot, generation, pid, exit, .. } = *child;

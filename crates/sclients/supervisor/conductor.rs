@@ -3,6 +3,7 @@
 use super::children::{Times, tell};
 use super::error_share::{self, ErrorShare};
 use super::health::{Remedy, SILENT_MAX};
+use super::past::Past;
 use super::printer::View;
 use super::slot::State;
 use super::spawn::Role;
@@ -14,7 +15,7 @@ use crate::fold::Fold;
 use crate::host::Reading;
 use crate::plan::Plan;
 use crate::report;
-use crate::summary::Summary;
+use crate::summary::{Course, Resumed, Summary};
 use dispatch::{Instant, Signal};
 use serde::{Deserialize, Serialize};
 use stats::{Outcome, Phase};
@@ -56,6 +57,8 @@ pub enum Failure {
     Died(String),
     /// A child never got ready.
     NotReady,
+    /// The run had gone for longer than this host is up.
+    Clock,
     /// Nobody accepts connections there.
     Unreachable {
         /// Where.
@@ -73,6 +76,7 @@ impl Failure {
         match self {
             Self::Child(_) => ExitCode::Refused,
             Self::Died(_) => ExitCode::Invalid,
+            Self::Clock => ExitCode::Refused,
             Self::NotReady => ExitCode::Internal,
             Self::Unreachable { .. } => ExitCode::NotAsExpected,
         }
@@ -83,6 +87,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Child(why) | Self::Died(why) => f.write_str(why),
+            Self::Clock => f.write_str(
+                "the run had gone for longer than this host is up; wait until it is up for as long",
+            ),
             Self::NotReady => {
                 write!(f, "a process was not ready within {} s", READY_WITHIN.as_secs())
             }
@@ -176,6 +183,12 @@ pub(super) struct Conductor {
     load: Option<Instant>,
     stopped: Option<Instant>,
     stopped_for: Option<StoppedFor>,
+    /// The run of a supervisor that died, to be taken up when the targets are ready.
+    past: Option<Past>,
+    /// How often it was taken up.
+    resumed: Vec<Resumed>,
+    /// When it was started first, by the wall clock.
+    first_started: Option<Duration>,
     error_share: ErrorShare,
     pub(super) succession: Succession,
     last_turn: Instant,
@@ -214,6 +227,9 @@ impl Conductor {
             load: None,
             stopped: None,
             stopped_for: None,
+            past: None,
+            resumed: Vec::new(),
+            first_started: None,
             error_share: ErrorShare::default(),
             succession,
             last_turn: begun,
@@ -285,7 +301,8 @@ impl Conductor {
     /// That by the wall clock, from the Unix epoch.
     pub(super) fn started(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.saturating_sub(self.now().since(self.start()))
+        let started = now.saturating_sub(self.now().since(self.start()));
+        self.first_started.unwrap_or(started)
     }
 
     pub(super) fn signal(&self) -> Option<Signal> {
@@ -293,6 +310,22 @@ impl Conductor {
             Job::Run(..) => self.signals.first().copied(),
             Job::Serve(..) => None,
         }
+    }
+
+    /// The common start instant and the begin of load, in nanoseconds.
+    pub(super) fn clock(&self) -> (u64, Option<u64>) {
+        (self.start().as_nanos(), self.load.map(Instant::as_nanos))
+    }
+
+    pub(super) fn resumed(&self) -> &[Resumed] {
+        &self.resumed
+    }
+
+    /// This is the run that `past` tells of, to be taken up when the targets are ready.
+    pub(super) fn take_over(&mut self, past: Past, earlier: &Course) {
+        self.first_started = Some(earlier.started);
+        self.resumed.clone_from(&earlier.resumed);
+        self.past = Some(past);
     }
 
     pub(super) fn stopped_for(&self) -> Option<StoppedFor> {
@@ -379,6 +412,9 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
         }
         return ControlFlow::Continue(());
     }
+    if let Some(past) = conductor.past.take() {
+        return take_up(context, &past, now);
+    }
     let start = now + START_AHEAD;
     conductor.start = Some(start);
     // Half a second behind the workers, so that each second's reports are there.
@@ -391,6 +427,23 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
     tell(context, Role::Worker, &Command::Start { at_nanos: start.as_nanos() });
     context.world.conductor.move_to(Stage::Opening)
+}
+
+/// Goes on with the run of a supervisor that died: its clock stood still since, and its workers are followed
+/// as any that die.
+fn take_up(context: &mut Context, past: &Past, now: Instant) -> ControlFlow<()> {
+    let World { children, conductor, fold, .. } = &mut context.world;
+    let Some((start, load)) = past.moved_to(now) else {
+        return conductor.fail(Failure::Clock);
+    };
+    fold.shift(past.shift(now));
+    (conductor.start, conductor.load) = (Some(start), load);
+    conductor.next_second = now + SECOND + SECOND / 2;
+    conductor.resumed.push(Resumed { after: now.since(start), gap: past.gap() });
+    let succeed = !conductor.is_ending(now);
+    children.follow(now, load, succeed);
+    tell(context, Role::Target, &Command::Start { at_nanos: now.as_nanos() });
+    context.world.conductor.move_to(if load.is_some() { Stage::Running } else { Stage::Opening })
 }
 
 /// Where a target that serves alone listens.

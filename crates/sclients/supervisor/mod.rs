@@ -14,6 +14,7 @@ mod children;
 mod conductor;
 mod error_share;
 mod health;
+mod past;
 mod printer;
 mod reap;
 pub mod slot;
@@ -32,6 +33,7 @@ use crate::config::{Format, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::HostWatch;
+use crate::journal::kept_run::Interrupted;
 use crate::journal::{Journal, JournalError};
 use crate::out::OutFile;
 use crate::plan::Plan;
@@ -44,6 +46,7 @@ use conductor::{Conductor, Failure};
 use dispatch::{
     BoxedContext, Callback, DispatchVars, Handler, Instant, Pipe, Signal, Signals, iterate,
 };
+use past::{Past, PastRun};
 use printer::Printer;
 use spawn::Executable;
 use stats::Histogram;
@@ -108,6 +111,10 @@ struct World {
     tape: Tape,
     /// The run as it was reported.
     reported: Option<Summary>,
+    /// What an earlier supervisor of the run used.
+    earlier: SupervisorUse,
+    /// First connect and last establishment, as an earlier supervisor knew them.
+    opened: Option<(Instant, Instant)>,
     printer: Printer,
     loop_gap: Histogram,
     host: HostWatch,
@@ -115,16 +122,12 @@ struct World {
 
 type Context = BoxedContext<World>;
 
-/// Conducts `plan` to its end, prints the summary, fills `log` and keeps the run in the new folder `out`.
+/// Conducts `plan` to its end, prints the summary, fills `log` and keeps the run as `keep` says.
 ///
 /// # Errors
 /// What kept it from beginning. All children are gone then.
-pub fn run(
-    plan: Plan,
-    log: Option<OutFile>,
-    out: Option<&Path>,
-) -> Result<ExitCode, SupervisorError> {
-    let conducted = conducted(plan, report::summary, out);
+pub fn run(plan: Plan, log: Option<OutFile>, keep: Keep<'_>) -> Result<ExitCode, SupervisorError> {
+    let conducted = conducted(plan, report::summary, keep);
     let Conducted { summary, written, incomplete } = match conducted {
         Ok(conducted) => conducted,
         Err(error) => {
@@ -153,7 +156,37 @@ pub fn run(
 /// # Errors
 /// As [`run`].
 pub fn trial(plan: Plan) -> Result<Summary, SupervisorError> {
-    conducted(plan, |_| String::new(), None).map(|conducted| conducted.summary)
+    conducted(plan, |_| String::new(), Keep::Nowhere).map(|conducted| conducted.summary)
+}
+
+/// Where a run is kept.
+#[derive(Debug)]
+pub enum Keep<'a> {
+    /// It is not.
+    Nowhere,
+    /// In this new folder.
+    In(&'a Path),
+    /// Where it was: its supervisor died, and it is taken up.
+    On(Box<Interrupted>),
+}
+
+/// The journal of a run, and the run that is taken up.
+fn kept(
+    keep: Keep<'_>,
+    plan: &Plan,
+) -> Result<(Option<Journal>, Option<PastRun>), SupervisorError> {
+    match keep {
+        Keep::Nowhere => Ok((None, None)),
+        Keep::In(path) => Ok((Some(Journal::create(path, plan)?), None)),
+        Keep::On(interrupted) => {
+            let Interrupted { folder, lock, read, fold, course, at, wall, .. } = *interrupted;
+            let journal = Journal::go_on(folder, lock, read.run, read.end, plan)?;
+            let (start, load) = course.clock;
+            let start = Instant::from_nanos(start);
+            let past = Past { start, load: load.map(Instant::from_nanos), at, wall };
+            Ok((Some(journal), Some(PastRun { past, fold, course })))
+        }
+    }
 }
 
 /// A run that was conducted to its end.
@@ -168,19 +201,20 @@ struct Conducted {
 fn conducted(
     mut plan: Plan,
     told: fn(&Summary) -> String,
-    out: Option<&Path>,
+    keep: Keep<'_>,
 ) -> Result<Conducted, SupervisorError> {
     let begun = Instant::now();
     let signals = signals()?;
     let reserved = reserve(&mut plan)?;
-    let journal = out.map(|path| Journal::create(path, &plan)).transpose()?;
+    let (journal, past) = kept(keep, &plan)?;
     let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
-    let spawned = start_children(&mut children, &plan);
+    let spawned = start_children(&mut children, &plan, past.as_ref());
     let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
     let conductor = Conductor::for_run(plan.clone(), told, begun);
     let tape = Tape::new(journal, begun);
     let mut context = context(children, conductor, tape, printer, printed, signals)?;
     spawned?;
+    past.into_iter().for_each(|past| context.world.take_over(past));
     let outcome = conduct(&mut context);
     drop(reserved);
     tell_of_failure(&mut context.world, &plan, told)?;
@@ -222,7 +256,7 @@ pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
     let procs = config.embedded.procs.unwrap_or(1);
     for slot in 0..procs {
         let share = shares::of_server(&config, listen[slot as usize % listen.len()], slot);
-        spawn(&mut children, Role::Target, slot, Command::Serve(share))?;
+        spawn(&mut children, Role::Target, (slot, 0), Command::Serve(share))?;
     }
     let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
     let conductor = Conductor::for_serving(config, listen, begun);
@@ -300,17 +334,20 @@ fn signals() -> Result<Signals, SupervisorError> {
     Signals::new(&ours).map_err(system("signals"))
 }
 
-fn start_children(children: &mut Children, plan: &Plan) -> Result<(), SupervisorError> {
+/// Starts the targets, and the workers, unless those are to follow the ones of an earlier supervisor.
+fn start_children(
+    children: &mut Children,
+    plan: &Plan,
+    past: Option<&PastRun>,
+) -> Result<(), SupervisorError> {
+    let generation = past.map_or(0, |past| Children::next_targets(&past.course.children));
     for slot in 0..plan.targets {
-        spawn(children, Role::Target, slot, Command::Serve(shares::of_target(plan, slot)))?;
+        let share = Command::Serve(shares::of_target(plan, slot));
+        spawn(children, Role::Target, (slot, generation), share)?;
     }
-    for slot in 0..plan.config.procs {
-        spawn(
-            children,
-            Role::Worker,
-            slot,
-            Command::Work(Box::new(shares::of_worker(plan, slot))),
-        )?;
+    for slot in (0..plan.config.procs).filter(|_| past.is_none()) {
+        let share = Command::Work(Box::new(shares::of_worker(plan, slot)));
+        spawn(children, Role::Worker, (slot, 0), share)?;
     }
     Ok(())
 }
@@ -318,11 +355,11 @@ fn start_children(children: &mut Children, plan: &Plan) -> Result<(), Supervisor
 fn spawn(
     children: &mut Children,
     role: Role,
-    slot: u32,
+    place: (u32, u32),
     share: Command,
 ) -> Result<(), SupervisorError> {
     children
-        .spawn(role, (slot, 0), &share)
+        .spawn(role, place, &share)
         .map_err(system("cannot start a process (limits: ulimit -u and -n, pids.max)"))
 }
 
@@ -340,6 +377,8 @@ fn context(
         conductor,
         tape,
         reported: None,
+        earlier: SupervisorUse::default(),
+        opened: None,
         printer,
         loop_gap: Histogram::default(),
         host: HostWatch::default(),
@@ -416,6 +455,18 @@ fn finish(
 }
 
 impl World {
+    /// Takes over what an earlier supervisor of the run knew.
+    fn take_over(&mut self, run: PastRun) {
+        let PastRun { past, fold, course } = run;
+        self.fold = fold;
+        self.loop_gap.merge(&course.supervisor.loop_gap);
+        self.opened = course.opened;
+        self.children.take_over(course.children.clone(), &self.fold);
+        self.conductor.take_over(past, &course);
+        self.tape.take_over(course.trouble);
+        self.earlier = course.supervisor;
+    }
+
     /// The run as it stands now.
     fn summary(&self, plan: Plan, begun: Instant) -> Summary {
         Summary { plan, fold: self.fold.clone(), course: self.course(begun) }
@@ -427,7 +478,9 @@ impl World {
         Course {
             children: self.children.records(&self.fold, times),
             started: self.conductor.started(),
-            opened: self.children.opened(self.conductor.load()),
+            clock: self.conductor.clock(),
+            resumed: self.conductor.resumed().to_vec(),
+            opened: self.opened.or_else(|| self.children.opened(self.conductor.load())),
             phase_seconds: self.conductor.phase_seconds(&self.fold),
             signal: self.conductor.signal(),
             stopped: self.conductor.stopped_for(),
@@ -436,10 +489,10 @@ impl World {
             faults: self.children.faults().to_vec(),
             host: self.host.strain(),
             supervisor: SupervisorUse {
-                cpu_micros: usage::cpu_micros(),
-                rss_peak_bytes: usage::rss_peak_bytes(),
+                cpu_micros: self.earlier.cpu_micros + usage::cpu_micros(),
+                rss_peak_bytes: self.earlier.rss_peak_bytes.max(usage::rss_peak_bytes()),
                 loop_gap: self.loop_gap.clone(),
-                elapsed: Instant::now().since(begun),
+                elapsed: self.earlier.elapsed + Instant::now().since(begun),
             },
             cut: None,
         }

@@ -53,6 +53,11 @@ impl Tape {
         &self.trouble
     }
 
+    /// Takes over what an earlier supervisor of the run had in words.
+    pub(super) fn take_over(&mut self, trouble: Vec<String>) {
+        self.trouble = trouble;
+    }
+
     /// Whether nothing more is to be waited for.
     pub(super) fn is_closed(&self) -> bool {
         self.journal.is_none() || matches!(self.ending, Ending::Closed(_))

@@ -19,9 +19,7 @@ use stats::{Counter, Counters, NotSent, Phase};
 /// Requests or attempts of `slot` that are accounted for.
 pub(super) fn gone(world: &World, plan: &Plan, slot: u32) -> u64 {
     let mut counters = Counters::default();
-    for who in generations(world, slot).map(Child::who) {
-        world.fold.part(who).into_iter().for_each(|part| counters.merge(&part.counters));
-    }
+    world.fold.slot(slot).for_each(|part| counters.merge(&part.counters));
     match plan.config.load {
         Load::Overload { .. } => {
             counters.of(Counter::ConnectionsAttempted) + counters.of(Counter::AttemptsLost)

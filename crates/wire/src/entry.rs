@@ -41,6 +41,8 @@ pub enum WhoRecord {
     Target {
         /// Its slot.
         slot: u32,
+        /// How often that was filled before.
+        generation: u32,
     },
 }
 
