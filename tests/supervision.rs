@@ -2,7 +2,7 @@
 
 mod driver;
 
-use driver::{Report, Running, followed, sclients, send, shell, wait_until};
+use driver::{Report, Running, Server, followed, sclients, send, shell, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -118,6 +118,23 @@ fn attempts_that_nobody_began_are_accounted_for() {
     let lost = report.count("attempts.not_begun.worker_lost");
     assert!((500..1_000).contains(&lost), "{lost}");
     assert_eq!(report.count("attempts.offered") + lost, report.count("attempts.planned"));
+}
+
+#[test]
+fn attempts_that_were_pending_with_a_dead_worker_stay_so() {
+    let server = Server::start("--hostile full-queue");
+    let words = "--procs 2 --attempt-rate 200 --attempt-timeout 1s --duration 3s";
+    let mut run = followed(words).arg(server.url()).spawn();
+    run.await_measurement();
+    thread::sleep(Duration::from_millis(300));
+    send(run.child("sclients: worker 0"), Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_replaced(&report, 0, "SIGKILL");
+    let lost = report.count("attempts.pending_lost");
+    assert!(lost > 5, "{lost}");
+    assert_eq!(report.count("attempts.pending"), lost);
+    server.kill();
 }
 
 #[test]
@@ -437,6 +454,7 @@ fn a_worker_killed_while_connections_open_is_replaced_before_load() {
     report.assert_ledger();
     assert_eq!(report.count("connections.live"), 200);
     assert_eq!(report.count("connections.peak_live"), 200);
+    assert_eq!(report.count("connections.pending"), report.count("connections.pending_lost"));
     let workers = generations(&report, 1);
     assert_eq!((workers.len(), workers[0]["loss"]["gap_ms"].as_u64()), (2, Some(0)));
 }

@@ -134,7 +134,7 @@ pub struct SupervisorUse {
 pub struct Lost {
     /// Connections that were live.
     pub connections: u64,
-    /// Attempts that were pending.
+    /// Attempts that were pending; they stay so, since nobody saw their ends.
     pub attempts: u64,
     /// Requests that were in flight.
     pub requests: u64,

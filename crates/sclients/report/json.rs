@@ -114,7 +114,8 @@ fn attempts(summary: &Summary, counters: &Counters) -> Value {
         "abandoned": abandoned,
         "failed": classes(&failed),
         "not_begun": { "worker_lost": counters.of(Counter::AttemptsLost) },
-        "pending": summary.fold.gauges().pending - summary.lost().attempts,
+        "pending": summary.fold.gauges().pending,
+        "pending_lost": summary.lost().attempts,
     })
 }
 
@@ -181,7 +182,8 @@ fn connections(summary: &Summary, counters: &Counters) -> Value {
         "attempted": of(Counter::ConnectionsAttempted),
         "established": of(Counter::ConnectionsEstablished),
         "live": gauges.live - lost.connections,
-        "pending": gauges.pending - lost.attempts,
+        "pending": gauges.pending,
+        "pending_lost": lost.attempts,
         "peak_live": summary.fold.peak_live(),
         "unserved": gauges.unserved,
         "reopened": of(Counter::ConnectionsReopened),

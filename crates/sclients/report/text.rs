@@ -150,7 +150,7 @@ fn attempts(page: &mut Page, summary: &Summary) {
             grouped(counters.of(Counter::ConnectionsEstablished)),
             grouped(abandoned),
             grouped(failed.iter().sum()),
-            grouped(summary.fold.gauges().pending - summary.lost().attempts),
+            grouped(summary.fold.gauges().pending),
         ),
     );
     classes(page, &failed);
