@@ -1,13 +1,22 @@
 //! The journal against disks that fail and files that are damaged: what was handed over is read back,
 //! nothing that was never written is believed, and nothing panics.
 
+use dispatch::Instant;
 use proptest::prelude::*;
+use sclients::config::{Invocation, invocation};
+use sclients::fold::Who;
 use sclients::journal::segment::{HEADER_BYTES, RECORD_BYTES};
-use sclients::journal::{Disk, End, Folder, JournalError, Payload, Read, Segment, Writer, read};
+use sclients::journal::{
+    Disk, Draft, End, Files, Folder, JournalError, Keeper, Payload, Read, Segment, Told, Writer,
+    begun, read, recorded,
+};
+use sclients::recent::Recent;
+use sclients::summary::Course;
+use stats::{Counter, Histogram, Interval, Latency, Phase};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use tempfile::TempDir;
 use wire::{BegunRecord, Entry};
 
@@ -380,6 +389,205 @@ fn short_and_interrupted_writes_are_gone_on_with() {
         append_ten(Failing::new(&folder, faults), false);
         assert_eq!(held(&folder, false).unwrap().0, all(10));
     }
+}
+
+/// A disk whose syncs wait until they are let go, or fail while they are told to.
+#[derive(Clone, Default)]
+struct Syncing(Arc<(Mutex<Syncs>, Condvar)>);
+
+#[derive(Default)]
+struct Syncs {
+    held: bool,
+    fail: bool,
+    begun: u32,
+}
+
+struct SyncingDisk(Files, Syncing);
+
+struct SyncingSegment(Arc<dyn Segment>, Syncing);
+
+impl Syncing {
+    fn set(&self, change: impl FnOnce(&mut Syncs)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    /// Waits until a sync has begun.
+    fn await_begun(&self) {
+        let syncs = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(syncs, |syncs| syncs.begun == 0).unwrap());
+    }
+}
+
+impl Disk for SyncingDisk {
+    fn create(&mut self, number: u32) -> io::Result<Arc<dyn Segment>> {
+        Ok(Arc::new(SyncingSegment(self.0.create(number)?, self.1.clone())))
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.0.remove(number);
+    }
+}
+
+impl Segment for SyncingSegment {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.truncate(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let (syncs, changed) = &*self.1.0;
+        let mut syncs = syncs.lock().unwrap();
+        syncs.begun += 1;
+        changed.notify_all();
+        let mut syncs = changed.wait_while(syncs, |syncs| syncs.held).unwrap();
+        if std::mem::take(&mut syncs.fail) {
+            Err(io::Error::other("injected"))
+        } else {
+            self.0.sync()
+        }
+    }
+}
+
+fn keeper(folder: &TempDir, syncing: &Syncing) -> Keeper {
+    fs::create_dir_all(folder.path().join("journal")).unwrap();
+    let folder = Folder::new(folder.path());
+    let disk = SyncingDisk(Files(folder.clone()), syncing.clone());
+    Keeper::start(folder, Box::new(disk), RUN, End::default(), &payload(0)).unwrap()
+}
+
+/// An entry of the second that ended `second` s into a run of `workers`.
+fn draft(second: u64, workers: u32, measured: &[Histogram]) -> Draft {
+    let at = Instant::from_nanos(second * 1_000_000_000);
+    let mut recent = Recent::default();
+    for slot in 0..workers {
+        let mut interval = Interval::new(second, Phase::Measurement);
+        for (more, counter) in (0..).zip(Counter::ALL) {
+            interval.counters.count_many(*counter, second % 97 + more * u64::from(slot));
+        }
+        interval.strain.wall = 1_000_000_000;
+        interval.strain.cpu = 31_234_567 + second * 7919 % 1_000_003;
+        recent.take(Who::Worker(slot, 0), &interval, at);
+    }
+    if !measured.is_empty() {
+        recent.distributions.insert(second, measured.to_vec());
+    }
+    Draft { recent, own: Vec::new(), course: Course::default(), over: false, at }
+}
+
+/// Entries behind the first in the journal in `folder`.
+fn entries(folder: &TempDir) -> usize {
+    let mut entries = 0;
+    read(&Folder::new(folder.path()), false, |_, _| entries += 1).unwrap();
+    entries - 1
+}
+
+/// Gives `keeper` entries until `count` are written.
+fn write_on(keeper: &Keeper, folder: &TempDir, count: usize) {
+    for second in 1..=count as u64 {
+        while !keeper.has_room() {
+            std::thread::yield_now();
+        }
+        keeper.write(draft(second, 2, &[]));
+    }
+    while entries(folder) < count {
+        std::thread::yield_now();
+    }
+}
+
+fn await_closed(keeper: &Keeper) -> Vec<Told> {
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(Told::Closed(_))) {
+        told.extend(keeper.told());
+        std::thread::yield_now();
+    }
+    told
+}
+
+#[test]
+fn a_disk_that_does_not_sync_holds_up_no_entry() {
+    let (folder, syncing) = (TempDir::new().unwrap(), Syncing::default());
+    syncing.set(|syncs| syncs.held = true);
+    let keeper = keeper(&folder, &syncing);
+    syncing.await_begun();
+    write_on(&keeper, &folder, 50);
+    syncing.set(|syncs| syncs.held = false);
+    keeper.close(draft(51, 2, &[]), "{}\n".to_owned());
+    let told = await_closed(&keeper);
+    assert!(matches!(told.last(), Some(Told::Closed(Ok(())))), "{told:?}");
+    assert_eq!(entries(&folder), 51);
+    assert_eq!(fs::read_to_string(folder.path().join("summary.json")).unwrap(), "{}\n");
+}
+
+#[test]
+fn what_a_failed_sync_may_have_lost_is_written_again_elsewhere_and_told() {
+    let (folder, syncing) = (TempDir::new().unwrap(), Syncing::default());
+    syncing.set(|syncs| (syncs.held, syncs.fail) = (true, true));
+    let keeper = keeper(&folder, &syncing);
+    syncing.await_begun();
+    write_on(&keeper, &folder, 5);
+    syncing.set(|syncs| syncs.held = false);
+    while Folder::new(folder.path()).segments().unwrap().len() < 2 {
+        if keeper.has_room() {
+            keeper.write(draft(6, 2, &[]));
+        }
+        std::thread::yield_now();
+    }
+    while !keeper.has_room() {
+        std::thread::yield_now();
+    }
+    keeper.close(draft(7, 2, &[]), String::new());
+    let told = await_closed(&keeper);
+    assert!(matches!(told.last(), Some(Told::Closed(Ok(())))), "{told:?}");
+    let failed = told.iter().filter(|told| matches!(told, Told::SyncFailed(_)));
+    assert_eq!(failed.count(), 1, "{told:?}");
+    let all = entries(&folder);
+    fs::remove_file(folder.path().join("journal/00000001")).unwrap();
+    assert_eq!(entries(&folder), all, "all of it stands in the second segment");
+}
+
+/// A measurement, run by hand: `cargo test --release --test journal a_day -- --ignored --nocapture`.
+#[test]
+#[ignore = "it measures, and takes minutes"]
+fn a_day_of_32_workers() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("journal")).unwrap();
+    let kept = Folder::new(folder.path());
+    let words = ["sclients", "--procs", "32", "--duration", "24h"];
+    let Ok(Invocation::Run(config)) = invocation(words.map(Into::into)) else { panic!() };
+    let plan = sclients::plan::planned(*config, None, None);
+    let mut writer = Writer::new(Files(kept.clone()), RUN, || 7, End::default());
+    writer.append(&begun(&plan)).unwrap();
+    for second in 1..=86_400 {
+        let kinds = Latency::ALL.iter().map(|kind| a_second_of_requests(second, *kind as u64));
+        let draft = draft(second, 32, &kinds.collect::<Vec<_>>());
+        writer.append(&sclients::journal::payload(&draft)).unwrap();
+        writer.synced(u64::MAX);
+    }
+    let segments = kept.segments().unwrap();
+    let bytes: u64 = segments.iter().map(|(_, path)| fs::metadata(path).unwrap().len()).sum();
+    let asked = std::time::Instant::now();
+    let recorded = recorded(&kept, false).unwrap();
+    let seconds = asked.elapsed().as_secs_f64();
+    let count = recorded.summary.fold.histogram(Latency::FromDue).count();
+    let segments = segments.len();
+    println!("{bytes} bytes in {segments} segments, {count} requests, folded in {seconds:.1} s");
+}
+
+/// 5,000 latencies of 60 µs and more, exponential behind, as a quiet server shows them.
+fn a_second_of_requests(second: u64, kind: u64) -> Histogram {
+    let mut histogram = Histogram::default();
+    let mut state = second * 8 + kind;
+    for _ in 0..5_000 {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let drawn = (state >> 11) as f64 / (1_u64 << 53) as f64;
+        histogram.record((60_000.0 - 40_000.0 * (1.0 - drawn).ln()) as u64);
+    }
+    histogram
 }
 
 proptest! {

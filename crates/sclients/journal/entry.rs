@@ -39,7 +39,10 @@ pub struct Draft {
 }
 
 /// The first entry.
-pub(super) fn begun(plan: &Plan) -> Payload {
+///
+/// # Panics
+/// Never: a plan has text for keys.
+pub fn begun(plan: &Plan) -> Payload {
     let mut kept = plan.clone();
     for (name, value) in &mut kept.config.headers {
         if SECRETS.contains(&name.to_ascii_lowercase().as_str()) {
@@ -62,7 +65,11 @@ pub(super) fn plan(record: BegunRecord) -> Option<Plan> {
     sound.then_some(plan)
 }
 
-pub(super) fn payload(draft: &Draft) -> Payload {
+/// What is written of `draft`.
+///
+/// # Panics
+/// Never: a course has text for keys.
+pub fn payload(draft: &Draft) -> Payload {
     let Draft { recent, own, course, over, at } = draft;
     let records = |histograms: &[Histogram]| histograms.iter().map(HistogramRecord::new).collect();
     let record = EntryRecord {

@@ -56,16 +56,22 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Writes `first` behind `end`, and starts the threads.
+    /// Writes `first` to `disk` behind `end`, and starts the threads.
     ///
     /// # Errors
     /// It cannot be written, or no thread.
-    pub fn start(folder: Folder, run: [u8; 16], end: End, first: &Payload) -> io::Result<Self> {
+    pub fn start(
+        folder: Folder,
+        disk: Box<dyn Disk>,
+        run: [u8; 16],
+        end: End,
+        first: &Payload,
+    ) -> io::Result<Self> {
         let (jobs, mailbox) = bounded(MAILBOX);
         let (hurry, hurried) = bounded(1);
         let (tell, told) = unbounded();
         let sync = Sync::start()?;
-        let mut writer = Writer::new(Files(folder.clone()), run, wall_nanos, end);
+        let mut writer = Writer::new(disk, run, wall_nanos, end);
         writer.append(first)?;
         let thread = Thread { folder, writer, sync, tell, hurried, state: State::Writing };
         thread::Builder::new().name("journal".into()).spawn(move || thread.keep(&mailbox))?;
@@ -100,7 +106,7 @@ impl Keeper {
 
 struct Thread {
     folder: Folder,
-    writer: Writer<Files>,
+    writer: Writer<Box<dyn Disk>>,
     sync: Sync,
     tell: Sender<Told>,
     hurried: Receiver<()>,
@@ -262,7 +268,8 @@ impl Sync {
 }
 
 /// Segments as files of a folder.
-struct Files(Folder);
+#[derive(Debug)]
+pub struct Files(pub Folder);
 
 /// A file opened to append: its end is where writes go, also after it was cut.
 struct Appended(File);

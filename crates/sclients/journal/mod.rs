@@ -18,9 +18,9 @@ mod recorded;
 pub mod segment;
 mod writer;
 
-pub use entry::Draft;
+pub use entry::{Draft, begun, payload};
 pub use folder::{Folder, Lock};
-pub use keeper::{Keeper, Told};
+pub use keeper::{Files, Keeper, Told};
 pub use reader::{Hole, Read, Torn, read};
 pub use recorded::{Recorded, recorded};
 pub use writer::{Disk, End, Payload, Segment, Writer};
@@ -116,7 +116,8 @@ impl Journal {
         first: &Payload,
     ) -> Result<Self, JournalError> {
         let name = folder.name();
-        let keeper = Keeper::start(folder, run, end, first);
+        let disk = Box::new(Files(folder.clone()));
+        let keeper = Keeper::start(folder, disk, run, end, first);
         let keeper = keeper.map_err(|error| JournalError::Folder(name, error))?;
         Ok(Self { keeper, _lock: lock })
     }

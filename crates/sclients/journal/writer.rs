@@ -27,6 +27,16 @@ pub trait Disk: Send {
     fn remove(&mut self, number: u32);
 }
 
+impl Disk for Box<dyn Disk> {
+    fn create(&mut self, number: u32) -> io::Result<Arc<dyn Segment>> {
+        (**self).create(number)
+    }
+
+    fn remove(&mut self, number: u32) {
+        (**self).remove(number);
+    }
+}
+
 /// An open segment; its end is where writes go.
 pub trait Segment: Send + Sync {
     /// Writes some of `bytes`, as write(2) does.
