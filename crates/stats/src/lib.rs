@@ -18,6 +18,7 @@ mod quantile;
 mod samples;
 mod sectioning;
 mod strain;
+mod tally;
 mod times;
 mod untrusted;
 mod windows;
@@ -31,6 +32,7 @@ pub use quantile::{Ranks, min_samples, min_samples_one_sided, rank, ranks, zero_
 pub use samples::{SAMPLES_MAX, Samples, Told};
 pub use sectioning::{Estimate, Interval95, SECTIONS, Sections};
 pub use strain::{Signal, Strain, Strains, Worst};
+pub use tally::Tally;
 pub use times::Times;
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};
 pub use windows::{WINDOWS_MAX, Window, Windows};
