@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::profile::Arrivals;
 use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
-use stats::{Counter, Counters, Histogram, Latency, NotSent, Phase, Times};
+use stats::{ArrivalChecks, Counter, Counters, Histogram, Latency, NotSent, Phase, Times};
 use std::time::Duration;
 use wire::Final;
 
@@ -164,6 +164,15 @@ impl Summary {
             times.add(&Times { response, sched_lag, blocked, service });
         }
         times
+    }
+
+    /// Whether what was to leave by a schedule did, as its workers found.
+    pub fn departures(&self) -> ArrivalChecks {
+        let mut checks = ArrivalChecks::default();
+        for words in self.fold.workers().filter_map(|part| part.last_words) {
+            checks.add(&ArrivalChecks::from_array(words.departures));
+        }
+        checks
     }
 
     /// Values among a latency of requests that are lower bounds, since the request timed out or was

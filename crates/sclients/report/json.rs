@@ -415,10 +415,24 @@ fn generator(summary: &Summary) -> Value {
         "cpu_us_per_request": summary.cpu_micros_per_request(),
         "user_bytes_per_connection": summary.user_bytes_per_connection(),
         "send_lag_us": distribution(summary.fold.histogram(summary.send_lag())),
+        "departures": departures(summary),
         "loop_lag_us": distribution(summary.fold.histogram(Latency::LoopLag)),
         "strain": strain(summary),
     })
 }
+/// Whether what was to leave by a schedule did, by samples; of none there is no figure.
+fn departures(summary: &Summary) -> Option<Value> {
+    let (_, arrivals) = summary.plan.config.load.schedule()?;
+    let checks = summary.departures();
+    Some(json!({
+        "law": arrivals.name(),
+        "samples": checks.samples,
+        "passed": checks.passed,
+        "gap_mean_us": checks.gap_mean_nanos().map(|nanos| nanos / 1e3),
+        "gap_cv": checks.gap_cv(),
+    }))
+}
+
 
 /// The worst second of any worker, in measurement.
 fn strain(summary: &Summary) -> Value {

@@ -52,6 +52,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
     latencies(&mut page, summary);
     target(&mut page, summary);
     generator(&mut page, summary);
+    departures(&mut page, summary);
     notes(&mut page, summary);
     verdict.notes.iter().for_each(|note| page.line("note", note));
     page.text
@@ -441,6 +442,19 @@ fn generator(page: &mut Page, summary: &Summary) {
     let mut facts = Vec::new();
     if let Some(micros) = summary.cpu_micros_per_request() {
         facts.push(format!("{} of CPU per request", duration(micros * 1e3)));
+/// How evenly the schedule left, and whether that is its law.
+fn departures(page: &mut Page, summary: &Summary) {
+    let checks = summary.departures();
+    let schedule = summary.plan.config.load.schedule();
+    let (Some((_, arrivals)), Some(cv)) = (schedule, checks.gap_cv()) else { return };
+    let (passed, samples) = (grouped(checks.passed), grouped(checks.samples));
+    let name = arrivals.name();
+    page.line(
+        "departures",
+        &format!("{passed} of {samples} samples as {name} arrivals · gaps vary by {cv:.2}"),
+    );
+}
+
     }
     if let Some(memory) = summary.user_bytes_per_connection() {
         facts.push(format!("{} of user memory per connection", bytes(memory.round() as u64)));

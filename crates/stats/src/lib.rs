@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrival_checks;
 mod counters;
 mod gaps;
 mod histogram;
@@ -23,6 +24,7 @@ mod times;
 mod untrusted;
 mod windows;
 
+pub use arrival_checks::ArrivalChecks;
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use gaps::Gaps;
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
