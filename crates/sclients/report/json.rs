@@ -4,7 +4,7 @@ use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
 use crate::fold::{Fold, OVER_TIME};
-use crate::host::HostStrain;
+use crate::host::{Baseline, HostStrain};
 use crate::summary::{ChildRecord, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
@@ -450,7 +450,6 @@ fn strain(summary: &Summary) -> Value {
 
 /// How the host fared in measurement; null is what its kernel does not say.
 fn host(host: &HostStrain) -> Value {
-    let tcp = host.tcp.iter().map(|(name, grown)| ((*name).to_owned(), (*grown).into()));
     json!({
         "steal_share": host.steal_share,
         "steal_share_worst": host.steal_share_worst,
@@ -459,9 +458,26 @@ fn host(host: &HostStrain) -> Value {
         "packets_dropped": host.softnet.map(|softnet| softnet.dropped),
         "squeezes": host.softnet.map(|softnet| softnet.squeezed),
         "clock_jumps": host.clock_jumps,
-        "tcp": Value::Object(tcp.collect()),
+        "tcp": tcp(&host.tcp),
+        "baseline": host.baseline.as_ref().map(baseline),
     })
 }
+/// The same before the first connection of the run.
+fn baseline(baseline: &Baseline) -> Value {
+    json!({
+        "seconds": baseline.length.as_secs_f64(),
+        "steal_share": baseline.steal_share,
+        "cpu_pressure": baseline.cpu_pressure,
+        "packets_dropped": baseline.softnet.map(|softnet| softnet.dropped),
+        "squeezes": baseline.softnet.map(|softnet| softnet.squeezed),
+        "tcp": tcp(&baseline.tcp),
+    })
+}
+
+fn tcp(grown: &[(&'static str, u64)]) -> Value {
+    Value::Object(grown.iter().map(|(name, by)| ((*name).to_owned(), (*by).into())).collect())
+}
+
 
 fn supervisor(summary: &Summary) -> Value {
     let own = &summary.supervisor;
