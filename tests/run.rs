@@ -175,7 +175,7 @@ fn the_keys_of_the_json_contract_are_there() {
         report.at(path);
     }
     for latency in ["from_due", "from_send", "connect", "sched_lag"] {
-        for figure in ["count", "mean", "p50", "p90", "p99", "p999", "p9999", "max"] {
+        for figure in ["count", "mean", "p50", "p90", "p95", "p99", "p999", "p9999", "max"] {
             report.at(&format!("latency_us.{latency}.{figure}"));
         }
     }
@@ -186,7 +186,7 @@ fn percentiles_rise_and_from_due_is_never_below_from_send() {
     let report = report("--conns 50 --duration 1s");
     for latency in ["from_due", "from_send", "connect"] {
         let at = |figure: &&str| report.at(&format!("latency_us.{latency}.{figure}")).as_f64();
-        let figures = ["p50", "p90", "p99", "p999", "p9999", "max"];
+        let figures = ["p50", "p90", "p95", "p99", "p999", "p9999", "max"];
         // What too few samples cannot tell is null.
         let figures: Vec<f64> = figures.iter().filter_map(at).collect();
         assert!(figures.len() > 2 && figures.is_sorted(), "{latency} {figures:?}");
@@ -455,7 +455,7 @@ fn quantiles_say_how_sure_they_are() {
     let report = report("--conns 20 --duration 2s");
     for latency in ["from_due", "from_send"] {
         let of = |key: &str| report.at(&format!("latency_us.{latency}.{key}"));
-        let quantiles = ["p50", "p90", "p99", "p999", "p9999"];
+        let quantiles = ["p50", "p90", "p95", "p99", "p999", "p9999"];
         for quantile in quantiles {
             let value = report.number(&format!("latency_us.{latency}.{quantile}"));
             match &of("ci")[quantile] {

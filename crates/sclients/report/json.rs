@@ -1,5 +1,6 @@
 //! The summary for a program: one object, whose keys are a contract.
 
+use super::QUANTILES;
 use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
@@ -295,6 +296,7 @@ struct Distribution {
     count: u64,
     mean: Option<f64>,
     p50: Option<f64>,
+    p95: Option<f64>,
     p90: Option<f64>,
     p99: Option<f64>,
     p999: Option<f64>,
@@ -304,17 +306,13 @@ struct Distribution {
     overflow: u64,
 }
 
-/// The quantiles of a report, by their keys.
-const QUANTILES: [(f64, &str); 5] =
-    [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p999"), (0.9999, "p9999")];
-
 /// How sure the quantiles of a latency of requests are: `ci` has where the true one is in 95 % of runs
 /// like this, `n_eff` the independent samples that tell as much, `longer` how many times as long a run
 /// should be that would tell.
 fn certainty(object: &mut Value, windows: &Windows) {
     let sections = Sections::new(windows);
     let (mut ci, mut n_eff, mut longer) = (Map::new(), Map::new(), Map::new());
-    for (quantile, key) in QUANTILES {
+    for (quantile, key, _) in QUANTILES {
         let estimate = sections.estimate(quantile);
         let told = match estimate.interval {
             Interval95::Supported { low_nanos, high_nanos } => {
@@ -343,6 +341,7 @@ fn distribution(histogram: &Histogram) -> Distribution {
         count: histogram.count(),
         mean: histogram.mean().map(|nanos| nanos / 1e3),
         p50: at(0.5),
+        p95: at(0.95),
         p90: at(0.9),
         p99: at(0.99),
         p999: at(0.999),
