@@ -179,10 +179,8 @@ pub fn run(
 
 /// The code of the whole: a signal's, the worst verdict's, or 4 where no step was answered as expected.
 pub fn exit_code(points: &[Point], signal: Option<Signal>) -> ExitCode {
-    match signal {
-        Some(Signal::SIGINT) => return ExitCode::Interrupted,
-        Some(_) => return ExitCode::Terminated,
-        None => {}
+    if let Some(signal) = signal {
+        return ExitCode::ended_by(signal);
     }
     if points.iter().any(|point| point.verdict.state == State::Invalid) {
         ExitCode::Invalid

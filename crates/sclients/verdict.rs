@@ -10,7 +10,6 @@ use crate::config::Load;
 use crate::exit::ExitCode;
 use crate::summary::Summary;
 use crate::supervisor::Role;
-use dispatch::Signal;
 use stats::{Counter, Fault, Outcome, ledger};
 
 /// How far the claims can be trusted.
@@ -132,10 +131,8 @@ fn shortfall(summary: &Summary) -> Option<String> {
 
 /// The exit code of a run that was reported: the first that applies.
 pub fn exit_code(summary: &Summary, verdict: &Verdict) -> ExitCode {
-    match summary.signal {
-        Some(Signal::SIGINT) => return ExitCode::Interrupted,
-        Some(_) => return ExitCode::Terminated,
-        None => {}
+    if let Some(signal) = summary.signal {
+        return ExitCode::ended_by(signal);
     }
     if verdict.state == State::Invalid {
         ExitCode::Invalid
@@ -165,6 +162,7 @@ mod tests {
     use crate::summary::{ChildRecord, Death, SupervisorUse};
     use crate::supervisor::{Exit, StoppedFor};
     use dispatch::Instant;
+    use dispatch::Signal;
     use stats::{Interval, Phase};
     use std::time::Duration;
 
