@@ -72,7 +72,6 @@ pub struct Point {
 impl Point {
     /// What the run that was planned at `planned` attempts per second showed.
     pub fn of(summary: &Summary, planned: Rate) -> Self {
-        let counters = summary.counters();
         let seconds = summary.measured_seconds();
         let per_s = |count: u64| count as f64 / seconds.max(1e-9);
         // Offered is what was due in that time and begun: the first attempt is begun at its first instant,
@@ -80,8 +79,7 @@ impl Point {
         let measured = summary.fold.phase(Phase::Measurement);
         let unexpected = measured.of(Counter::RequestsUnexpected);
         let good = measured.of(Counter::RequestsCompleted).saturating_sub(unexpected);
-        let mut failed = counters.connections_failed;
-        let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+        let (abandoned, failed) = summary.attempts_failed();
         let quantiles = |latency| {
             let histogram = summary.fold.histogram(latency);
             [0.5, 0.99].map(|q| histogram.quantile(q).map(|nanos| nanos as f64 / 1e3))

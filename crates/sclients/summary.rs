@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::profile::Arrivals;
 use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
-use stats::{ArrivalChecks, Counter, Counters, Histogram, Latency, NotSent, Phase, Times};
+use stats::{ArrivalChecks, Counter, Counters, Histogram, Latency, NotSent, Outcome, Phase, Times};
 use std::time::Duration;
 use wire::Final;
 
@@ -96,6 +96,13 @@ impl Summary {
     /// Counters of all workers.
     pub fn counters(&self) -> Counters {
         self.fold.counters()
+    }
+
+    /// Attempts of a schedule that nobody accepted in their time; and those that failed otherwise, by
+    /// class.
+    pub fn attempts_failed(&self) -> (u64, [u64; Outcome::COUNT]) {
+        let mut failed = self.counters().connections_failed;
+        (std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]), failed)
     }
 
     /// Workers, by slot.

@@ -103,8 +103,7 @@ fn on_busy(load: &Load) -> Option<&'static str> {
 /// The attempts of a schedule, by what became of them.
 fn attempts(summary: &Summary, counters: &Counters) -> Value {
     let offered = counters.of(Counter::ConnectionsAttempted);
-    let mut failed = counters.connections_failed;
-    let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+    let (abandoned, failed) = summary.attempts_failed();
     json!({
         "planned": summary.planned_ticks(),
         "offered": offered,
@@ -296,8 +295,8 @@ struct Distribution {
     count: u64,
     mean: Option<f64>,
     p50: Option<f64>,
-    p95: Option<f64>,
     p90: Option<f64>,
+    p95: Option<f64>,
     p99: Option<f64>,
     p999: Option<f64>,
     p9999: Option<f64>,
@@ -341,8 +340,8 @@ fn distribution(histogram: &Histogram) -> Distribution {
         count: histogram.count(),
         mean: histogram.mean().map(|nanos| nanos / 1e3),
         p50: at(0.5),
-        p95: at(0.95),
         p90: at(0.9),
+        p95: at(0.95),
         p99: at(0.99),
         p999: at(0.999),
         p9999: at(0.9999),
@@ -351,7 +350,8 @@ fn distribution(histogram: &Histogram) -> Distribution {
     }
 }
 
-fn classes(failed: &[u64; Outcome::COUNT]) -> Value {
+/// Failures by class, of those that occurred.
+pub(super) fn classes(failed: &[u64; Outcome::COUNT]) -> Value {
     let occurred = Outcome::ALL.iter().zip(failed).filter(|(_, count)| **count > 0);
     let pair = |(outcome, count): (&Outcome, &u64)| (outcome.name().to_owned(), (*count).into());
     Value::Object(occurred.map(pair).collect::<Map<_, _>>())
@@ -414,11 +414,12 @@ fn generator(summary: &Summary) -> Value {
         "cpu_us_per_request": summary.cpu_micros_per_request(),
         "user_bytes_per_connection": summary.user_bytes_per_connection(),
         "send_lag_us": distribution(summary.fold.histogram(summary.send_lag())),
-        "departures": departures(summary),
         "loop_lag_us": distribution(summary.fold.histogram(Latency::LoopLag)),
+        "departures": departures(summary),
         "strain": strain(summary),
     })
 }
+
 /// Whether what was to leave by a schedule did, by samples; of none there is no figure.
 fn departures(summary: &Summary) -> Option<Value> {
     let (_, arrivals) = summary.plan.config.load.schedule()?;
@@ -431,7 +432,6 @@ fn departures(summary: &Summary) -> Option<Value> {
         "gap_cv": checks.gap_cv(),
     }))
 }
-
 
 /// The worst second of any worker, in measurement.
 fn strain(summary: &Summary) -> Value {
@@ -461,6 +461,7 @@ fn host(host: &HostStrain) -> Value {
         "baseline": host.baseline.as_ref().map(baseline),
     })
 }
+
 /// The same before the first connection of the run.
 fn baseline(baseline: &Baseline) -> Value {
     json!({
@@ -476,7 +477,6 @@ fn baseline(baseline: &Baseline) -> Value {
 fn tcp(grown: &[(&'static str, u64)]) -> Value {
     Value::Object(grown.iter().map(|(name, by)| ((*name).to_owned(), (*by).into())).collect())
 }
-
 
 fn supervisor(summary: &Summary) -> Value {
     let own = &summary.supervisor;

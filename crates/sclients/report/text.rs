@@ -143,8 +143,7 @@ fn attempts(page: &mut Page, summary: &Summary) {
     let planned =
         planned.map_or_else(String::new, |ticks| format!(" of {} planned", grouped(ticks)));
     page.line("attempts", &format!("{} offered{planned}", grouped(offered)));
-    let mut failed = counters.connections_failed;
-    let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+    let (abandoned, failed) = summary.attempts_failed();
     page.line(
         "",
         &format!(
