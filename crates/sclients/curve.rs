@@ -103,6 +103,9 @@ impl Point {
     }
 }
 
+/// Table, JSON and picture.
+const NAMES: [&str; 3] = ["curve.txt", "curve.json", "curve.svg"];
+
 /// The files of a series: table, JSON and picture.
 #[derive(Debug)]
 pub struct Files([OutFile; 3]);
@@ -115,21 +118,17 @@ impl Files {
     pub fn create(folder: &Path) -> Result<Self, OutError> {
         OutFile::folder("--out", folder)?;
         let file = |name| OutFile::create("--out", &folder.join(name));
-        let text = file("curve.txt")?;
-        let json = match file("curve.json") {
-            Ok(json) => json,
-            Err(error) => {
-                text.discard();
-                return Err(error);
-            }
-        };
-        match file("curve.svg") {
-            Ok(picture) => Ok(Self([text, json, picture])),
-            Err(error) => {
-                [text, json].into_iter().for_each(OutFile::discard);
-                Err(error)
+        let mut made = Vec::new();
+        for name in NAMES {
+            match file(name) {
+                Ok(file) => made.push(file),
+                Err(error) => {
+                    made.into_iter().for_each(OutFile::discard);
+                    return Err(error);
+                }
             }
         }
+        Ok(Self(made.try_into().expect("each name has its file")))
     }
 
     /// Puts `points` in the place of what they hold.
