@@ -283,6 +283,28 @@ fn a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself() {
 }
 
 #[test]
+fn a_series_ends_with_the_step_that_was_stopped_for_its_failures() {
+    let name = "a_series_ends_with_the_step_that_was_stopped_for_its_failures";
+    in_namespace(name, || {
+        let server = closing_server("192.0.2.1:0");
+        let file = file(&["host = '192.0.2.1'\nexpires = 9999-12-31"]);
+        let words = "--curve 5..15/3 --step 16s --attempt-timeout 200ms --drain 0s --format json";
+        let command = sclients(words).arg("--authorization").arg(&file.path).arg("--out");
+        let out = file.path.with_file_name("curve");
+        let done = command.arg(&out).arg(format!("http://{server}/")).run().expect(INCOMPLETE);
+        let report = done.json();
+        let points = report.list("points");
+        assert_eq!(points.len(), 1, "{:#}", report.0);
+        assert_eq!(points[0]["planned_per_s"], 5.0);
+        assert!(points[0]["seconds"].as_f64().unwrap() < 16.0, "{:#}", report.0);
+        let reason = report.at("verdict.reasons.0").as_str().unwrap();
+        assert!(reason.starts_with("5/s: stopped, since more than half"), "{reason}");
+        let saved = fs::read_to_string(out.join("curve.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&saved).unwrap(), report.0);
+    });
+}
+
+#[test]
 fn a_run_that_fails_on_loopback_goes_on() {
     let server = closing_server("127.0.0.1:0");
     let command = sclients("--conns 2 --duration 13s --connect-rate 50 --format json");

@@ -7,8 +7,10 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+const INTERNAL: i32 = 1;
 const USAGE: i32 = 2;
 const PREFLIGHT: i32 = 3;
 
@@ -98,6 +100,26 @@ fn a_series_that_cannot_begin_leaves_no_files() {
     let refused = sclients(&words).arg(home.path()).run().expect(PREFLIGHT);
     assert!(refused.stderr[0].contains("cannot listen at"), "{:?}", refused.stderr);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_series_showed_is_told_when_a_later_step_cannot_begin() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("curve");
+    let mut run = sclients(&format!("{SERIES} 100..1000/10 --out")).arg(&out).spawn();
+    run.await_line("step 1 of 10");
+    // The step under way has its descriptors and what it showed can be saved; the next has not enough.
+    let pid = run.pid().to_string();
+    let bound = Command::new("prlimit").args(["--pid", &pid, "--nofile=8:8"]).status();
+    assert!(bound.unwrap().success());
+    let done = run.wait().expect(INTERNAL);
+    let report = done.json();
+    let points = report.list("points").len();
+    assert!((1..10).contains(&points), "{points}");
+    let why = done.stderr.last().unwrap();
+    assert!(why.starts_with("sclients: ") && why.contains("(os error 24)"), "{why}");
+    let saved = Report(serde_json::from_str(&read(&out, "curve.json")).unwrap());
+    assert_eq!(saved.list("points").len(), points);
 }
 
 #[test]

@@ -50,6 +50,30 @@ fn ramps_and_steps_are_integrated_exactly() {
 }
 
 #[test]
+fn a_schedule_is_checked_by_what_left() {
+    for (arrivals, varies) in [("constant", 0.0..0.8), ("jitter", 0.2..1.2), ("poisson", 0.7..1.6)]
+    {
+        let words = format!("--conns 50 --rate 1k --arrivals {arrivals} --duration 1500ms");
+        let report = report(0, &words);
+        assert_eq!(report.text("generator.departures.law"), arrivals);
+        // Others on this host may have made a worker so late that nothing passes.
+        assert!(report.count("generator.departures.samples") >= 1, "{:#}", report.0);
+        let late = report.number("generator.send_lag_us.p99") > 500.0;
+        let cv = report.number("generator.departures.gap_cv");
+        assert!(late || varies.contains(&cv), "{arrivals}: {cv}");
+    }
+    let overload = report(0, "--attempt-rate 700 --attempt-timeout 1s --duration 1500ms");
+    assert!(overload.count("generator.departures.samples") >= 1, "{:#}", overload.0);
+}
+
+#[test]
+fn what_waits_for_the_target_is_no_sample_of_our_schedule() {
+    let report = report(0, "--conns 1 --rate 2k --target-delay 10ms --duration 1s --drain 0s");
+    assert_eq!(report.count("generator.departures.samples"), 0);
+    assert!(report.at("generator.departures.gap_cv").is_null());
+}
+
+#[test]
 fn a_number_of_requests_ends_an_open_loop() {
     let report = report(0, "--procs 2 --conns 10 --rate 2k --requests 501");
     assert_eq!(report.count("requests.due"), 501);

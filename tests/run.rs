@@ -167,13 +167,15 @@ fn the_keys_of_the_json_contract_are_there() {
         generator.loop_lag_us generator.strain.runqueue_share generator.strain.cpu_share
         generator.strain.involuntary_switches_per_s generator.strain.longest_stop_ms
         workers.0.runqueue_share workers.0.cpu_share host.steal_share host.cpu_pressure
-        host.throttled_periods host.packets_dropped host.clock_jumps host.tcp supervisor.cpu_seconds supervisor.rss_peak_bytes
+        host.throttled_periods host.packets_dropped host.clock_jumps host.tcp host.baseline.seconds
+        host.baseline.steal_share host.baseline.cpu_pressure host.baseline.packets_dropped
+        host.baseline.tcp generator.departures supervisor.cpu_seconds supervisor.rss_peak_bytes
         supervisor.loop_gap_us target.connections_seen target.requests_seen";
     for path in paths.split_whitespace() {
         report.at(path);
     }
     for latency in ["from_due", "from_send", "connect", "sched_lag"] {
-        for figure in ["count", "mean", "p50", "p90", "p99", "p999", "p9999", "max"] {
+        for figure in ["count", "mean", "p50", "p90", "p95", "p99", "p999", "p9999", "max"] {
             report.at(&format!("latency_us.{latency}.{figure}"));
         }
     }
@@ -184,7 +186,7 @@ fn percentiles_rise_and_from_due_is_never_below_from_send() {
     let report = report("--conns 50 --duration 1s");
     for latency in ["from_due", "from_send", "connect"] {
         let at = |figure: &&str| report.at(&format!("latency_us.{latency}.{figure}")).as_f64();
-        let figures = ["p50", "p90", "p99", "p999", "p9999", "max"];
+        let figures = ["p50", "p90", "p95", "p99", "p999", "p9999", "max"];
         // What too few samples cannot tell is null.
         let figures: Vec<f64> = figures.iter().filter_map(at).collect();
         assert!(figures.len() > 2 && figures.is_sorted(), "{latency} {figures:?}");
@@ -453,7 +455,7 @@ fn quantiles_say_how_sure_they_are() {
     let report = report("--conns 20 --duration 2s");
     for latency in ["from_due", "from_send"] {
         let of = |key: &str| report.at(&format!("latency_us.{latency}.{key}"));
-        let quantiles = ["p50", "p90", "p99", "p999", "p9999"];
+        let quantiles = ["p50", "p90", "p95", "p99", "p999", "p9999"];
         for quantile in quantiles {
             let value = report.number(&format!("latency_us.{latency}.{quantile}"));
             match &of("ci")[quantile] {

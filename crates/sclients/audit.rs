@@ -24,7 +24,7 @@ use crate::host::HostStrain;
 use crate::number::duration;
 use crate::summary::Summary;
 use crate::verdict::State;
-use stats::{Counter, Counters, Fault, Latency, Outcome, Signal, Strains};
+use stats::{ArrivalChecks, Counter, Counters, Fault, Latency, Outcome, Signal, Strains};
 
 /// What a run says beyond its counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Evidence {
     pub starts: u64,
     /// Lateness of sending that 1 % exceed, while a connection was free.
     pub send_lag_p99: Option<u64>,
+    /// What samples of departures said of the schedule's law; nothing without a schedule.
+    pub departures: ArrivalChecks,
     /// The median answer, from send; of attempts, the time that each of them has.
     pub response_p50: Option<u64>,
     /// The turn of a worker's loop that 0.1 % exceed.
@@ -95,6 +97,7 @@ impl Evidence {
             planned_starts: summary.planned_ticks(),
             starts,
             send_lag_p99: quantile(summary.send_lag(), 0.99),
+            departures: summary.departures(),
             response_p50: response,
             loop_p999: quantile(Latency::LoopLag, 0.999),
             spins: config.spin,
@@ -131,6 +134,9 @@ const SEND_LAG_OF_RESPONSE: Limits = (0.05, 0.25);
 /// Clean runs at 1,000/s on a shared virtual machine of two processors had 70 to 230 µs, and beside a
 /// busy process 2 ms and more.
 const SEND_LAG_FLOOR_NANOS: Limits = (500_000.0, 1_000_000.0);
+/// Departures of a worker that are on average closer together than so many times the lateness of the
+/// latest hundredth have no law that could be told.
+const GAP_OF_LAG: f64 = 4.0;
 const LOOP_OF_RESPONSE: Limits = (0.1, 1.0);
 /// Ending an interval is a turn too: 0.2 to 0.3 ms on that machine.
 const LOOP_FLOOR_NANOS: Limits = (1_000_000.0, 5_000_000.0);
@@ -179,6 +185,7 @@ pub fn judge(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         breaches.filter_map(|(breach, text)| weigh(evidence.claim, breach, text)).collect();
     findings.extend(stalled_target(evidence).map(note));
+    findings.extend(blurred(evidence).map(note));
     findings.extend(clock(evidence).map(note));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.state));
     findings
@@ -209,7 +216,7 @@ type Rule = fn(&Evidence) -> Option<(Breach, String)>;
 const CONVICTING: [Rule; 4] = [starts, send_lag, run_queue, stops];
 /// What may be the cause of that, or make times of arrival untrue: a schedule that was kept all the
 /// same is suspect by them.
-const DOUBTING: [Rule; 5] = [processor, busy_loop, steal, throttling, drops];
+const DOUBTING: [Rule; 6] = [law, processor, busy_loop, steal, throttling, drops];
 
 fn starts(evidence: &Evidence) -> Option<(Breach, String)> {
     let planned = evidence.planned_starts.filter(|planned| *planned > 0)?;
@@ -232,6 +239,38 @@ fn send_lag(evidence: &Evidence) -> Option<(Breach, String)> {
         "1 % of the sends left {lag} late or more (limit {limit}): ask for a lower rate, or use more workers and processors"
     );
     Some((breach, text))
+}
+
+/// Most samples of the departures speak against the schedule's law, though they left on time: how far
+/// apart the law had them is more than what lateness blurs.
+fn law(evidence: &Evidence) -> Option<(Breach, String)> {
+    let failing = Some(evidence.departures).filter(ArrivalChecks::fail)?;
+    let text = format!(
+        "{} as its law says: compare with another seed, and with fewer requests to each worker",
+        unlawful(&failing)
+    );
+    (!is_blurred(evidence)).then_some((Breach::Inner, text))
+}
+
+/// As [`law`], where lateness alone explains it.
+fn blurred(evidence: &Evidence) -> Option<String> {
+    let failing = Some(evidence.departures).filter(ArrivalChecks::fail)?;
+    let gap = duration(failing.gap_mean_nanos()?);
+    let text = format!(
+        "{} as its law says: with {gap} between those of a worker, what lateness there is blurs it",
+        unlawful(&failing)
+    );
+    is_blurred(evidence).then_some(text)
+}
+
+fn unlawful(checks: &ArrivalChecks) -> String {
+    let failed = checks.samples.saturating_sub(checks.passed);
+    format!("{failed} of {} samples of the schedule did not leave", checks.samples)
+}
+
+fn is_blurred(evidence: &Evidence) -> bool {
+    let (gap, lag) = (evidence.departures.gap_mean_nanos(), evidence.send_lag_p99);
+    gap.zip(lag).is_some_and(|(gap, lag)| gap < GAP_OF_LAG * lag as f64)
 }
 
 fn busy_loop(evidence: &Evidence) -> Option<(Breach, String)> {
@@ -374,12 +413,18 @@ mod tests {
             planned_starts: Some(10_000),
             starts: 10_000,
             send_lag_p99: Some(100_000),
+            departures: departures(10, MILLI),
             response_p50: Some(30_000),
             loop_p999: Some(60_000),
             spins: false,
             workers: vec![(0, strains(|_| {})), (3, strains(|_| {}))],
             host: HostStrain::default(),
         }
+    }
+
+    /// Ten samples, of which so many passed, with such gaps.
+    fn departures(passed: u64, gap: u64) -> ArrivalChecks {
+        ArrivalChecks::from_array([10, passed, 10, 10 * gap, 0])
     }
 
     /// Three seconds, of which the second is changed.
@@ -446,6 +491,9 @@ mod tests {
             ("lag over 25 % of slow answers", slow(60 * MILLI, 60_000), Invalid),
             ("turns over 10 % of slow answers", slow(0, 30 * MILLI), Suspect),
             ("turns over slow answers", slow(0, 230 * MILLI), Doubted),
+            ("half of the samples", of_run(|e| e.departures = departures(5, MILLI)), Valid),
+            ("most samples", of_run(|e| e.departures = departures(4, MILLI)), Suspect),
+            ("most of blurred samples", of_run(|e| e.departures = departures(0, 300_000)), Valid),
             ("14 % of wait", of_worker(|s| s.wait = 140 * MILLI), Valid),
             ("18 % of wait", of_worker(|s| s.wait = 180 * MILLI), Suspect),
             ("31 % of wait", of_worker(|s| s.wait = 310 * MILLI), Invalid),
@@ -530,6 +578,16 @@ mod tests {
     }
 
     #[test]
+    fn departures_that_lateness_blurs_are_told_and_not_doubted() {
+        let mut evidence = clean(Claim::Schedule);
+        evidence.departures = departures(3, 200_000);
+        let told = judge(&evidence);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].text.starts_with("7 of 10 samples"), "{}", told[0].text);
+        assert!(told[0].text.contains("200 µs between"), "{}", told[0].text);
+    }
+
+    #[test]
     fn the_worst_comes_first() {
         let mut evidence = clean(Claim::Schedule);
         evidence.starts = 9_980;
@@ -545,6 +603,7 @@ mod tests {
             planned_starts: Some(0),
             starts: 0,
             send_lag_p99: None,
+            departures: ArrivalChecks::default(),
             response_p50: None,
             loop_p999: None,
             workers: vec![(0, Strains::default())],

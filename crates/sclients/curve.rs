@@ -73,7 +73,6 @@ pub struct Point {
 impl Point {
     /// What the run that was planned at `planned` attempts per second showed.
     pub fn of(summary: &Summary, planned: Rate) -> Self {
-        let counters = summary.counters();
         let seconds = summary.measured_seconds();
         let per_s = |count: u64| count as f64 / seconds.max(1e-9);
         // Offered is what was due in that time and begun: the first attempt is begun at its first instant,
@@ -81,8 +80,7 @@ impl Point {
         let measured = summary.fold.phase(Phase::Measurement);
         let unexpected = measured.of(Counter::RequestsUnexpected);
         let good = measured.of(Counter::RequestsCompleted).saturating_sub(unexpected);
-        let mut failed = counters.connections_failed;
-        let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+        let (abandoned, failed) = summary.attempts_failed();
         let quantiles = |latency| {
             let histogram = summary.fold.histogram(latency);
             [0.5, 0.99].map(|q| histogram.quantile(q).map(|nanos| nanos as f64 / 1e3))
@@ -106,6 +104,9 @@ impl Point {
     }
 }
 
+/// Table, JSON and picture.
+const NAMES: [&str; 3] = ["curve.txt", "curve.json", "curve.svg"];
+
 /// The files of a series: table, JSON and picture.
 #[derive(Debug)]
 pub struct Files([OutFile; 3]);
@@ -118,21 +119,17 @@ impl Files {
     pub fn create(folder: &Path) -> Result<Self, OutError> {
         OutFile::folder("--out", folder)?;
         let file = |name| OutFile::create("--out", &folder.join(name));
-        let text = file("curve.txt")?;
-        let json = match file("curve.json") {
-            Ok(json) => json,
-            Err(error) => {
-                text.discard();
-                return Err(error);
-            }
-        };
-        match file("curve.svg") {
-            Ok(picture) => Ok(Self([text, json, picture])),
-            Err(error) => {
-                [text, json].into_iter().for_each(OutFile::discard);
-                Err(error)
+        let mut made = Vec::new();
+        for name in NAMES {
+            match file(name) {
+                Ok(file) => made.push(file),
+                Err(error) => {
+                    made.into_iter().for_each(OutFile::discard);
+                    return Err(error);
+                }
             }
         }
+        Ok(Self(made.try_into().expect("each name has its file")))
     }
 
     /// Puts `points` in the place of what they hold.
@@ -180,10 +177,8 @@ pub fn run(
 
 /// The code of the whole: a signal's, the worst verdict's, or 4 where no step was answered as expected.
 pub fn exit_code(points: &[Point], signal: Option<Signal>) -> ExitCode {
-    match signal {
-        Some(Signal::SIGINT) => return ExitCode::Interrupted,
-        Some(_) => return ExitCode::Terminated,
-        None => {}
+    if let Some(signal) = signal {
+        return ExitCode::ended_by(signal);
     }
     if points.iter().any(|point| point.verdict.state == State::Invalid) {
         ExitCode::Invalid

@@ -1,5 +1,6 @@
 //! Exit codes: a contract. Exactly one, the first that applies.
 
+use dispatch::Signal;
 use serde::{Deserialize, Serialize};
 
 /// How the program ends.
@@ -23,6 +24,13 @@ pub enum ExitCode {
     Interrupted = 130,
     /// SIGTERM or SIGHUP, after a full report.
     Terminated = 143,
+}
+
+impl ExitCode {
+    /// Of what reported in full and was ended by `signal`.
+    pub fn ended_by(signal: Signal) -> Self {
+        if signal == Signal::SIGINT { Self::Interrupted } else { Self::Terminated }
+    }
 }
 
 impl From<ExitCode> for std::process::ExitCode {

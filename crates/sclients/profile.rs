@@ -235,6 +235,15 @@ impl Profile {
         Self::new(vec![Segment { from: rate, to: rate, nanos: 0 }])
     }
 
+    /// So many per second without end.
+    ///
+    /// # Panics
+    /// If that is out of the bounds that configuration holds it to.
+    pub fn even(rate_per_s: u64) -> Self {
+        let profile = Self::constant(Rate::per_second(rate_per_s));
+        profile.expect("a rate out of bounds is refused before")
+    }
+
     /// The segments, as given.
     pub fn segments(&self) -> &[Segment] {
         &self.segments

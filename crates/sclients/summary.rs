@@ -10,7 +10,9 @@ use crate::profile::Arrivals;
 use crate::supervisor::{Exit, Role, StoppedFor};
 use dispatch::{Instant, Signal};
 use serde::{Deserialize, Serialize};
-use stats::{Counter, Counters, Gauges, Histogram, Latency, NotSent, Phase, Times};
+use stats::{
+    ArrivalChecks, Counter, Counters, Gauges, Histogram, Latency, NotSent, Outcome, Phase, Times,
+};
 use std::time::Duration;
 use wire::Final;
 
@@ -150,6 +152,13 @@ impl Summary {
         self.fold.counters()
     }
 
+    /// Attempts of a schedule that nobody accepted in their time; and those that failed otherwise, by
+    /// class.
+    pub fn attempts_failed(&self) -> (u64, [u64; Outcome::COUNT]) {
+        let mut failed = self.counters().connections_failed;
+        (std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]), failed)
+    }
+
     /// Workers, by slot.
     pub fn workers(&self) -> impl Iterator<Item = &ChildRecord> {
         self.course.children.iter().filter(|child| child.role == Role::Worker)
@@ -222,6 +231,15 @@ impl Summary {
             times.add(&Times { response, sched_lag, blocked, service });
         }
         times
+    }
+
+    /// Whether what was to leave by a schedule did, as its workers found.
+    pub fn departures(&self) -> ArrivalChecks {
+        let mut checks = ArrivalChecks::default();
+        for words in self.fold.workers().filter_map(|part| part.last_words) {
+            checks.add(&ArrivalChecks::from_array(words.departures));
+        }
+        checks
     }
 
     /// Values among a latency of requests that are lower bounds, since the request timed out or was

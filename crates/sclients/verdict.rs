@@ -10,7 +10,6 @@ use crate::config::Load;
 use crate::exit::ExitCode;
 use crate::summary::{ChildRecord, Death, Summary};
 use crate::supervisor::Role;
-use dispatch::Signal;
 use stats::{Counter, Fault, Outcome, ledger};
 
 /// How far the claims can be trusted.
@@ -184,10 +183,8 @@ pub fn exit_code(summary: &Summary, verdict: &Verdict) -> ExitCode {
     if let Some((_, code)) = summary.course.failed {
         return code;
     }
-    match summary.course.signal {
-        Some(Signal::SIGINT) => return ExitCode::Interrupted,
-        Some(_) => return ExitCode::Terminated,
-        None => {}
+    if let Some(signal) = summary.course.signal {
+        return ExitCode::ended_by(signal);
     }
     if verdict.state == State::Invalid {
         ExitCode::Invalid
@@ -216,6 +213,7 @@ mod tests {
     use crate::summary::Course;
     use crate::supervisor::{Exit, StoppedFor};
     use dispatch::Instant;
+    use dispatch::Signal;
     use stats::{Interval, Phase};
     use std::time::Duration;
 

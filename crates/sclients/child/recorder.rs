@@ -1,9 +1,7 @@
 //! What a child counts and records, and how it cuts that into intervals.
 
 use dispatch::Instant;
-use stats::{
-    Counter, Counters, Gauges, Histogram, Interval, Latency, Outcome, Phase, Samples, ledger,
-};
+use stats::{Counter, Counters, Gauges, Interval, Latency, Outcome, Phase, Samples, Tally, ledger};
 use std::time::Duration;
 
 /// Counters since the start, and what of them was reported.
@@ -12,7 +10,7 @@ pub struct Recorder {
     /// Counted since the start.
     pub counters: Counters,
     reported: Counters,
-    histograms: Vec<Histogram>,
+    tallies: Vec<Tally>,
     samples: Samples,
     start: Instant,
     interval: Duration,
@@ -22,12 +20,12 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder that cuts an interval every `interval` once it is started.
     pub fn new(interval: Duration) -> Self {
-        let mut histograms = vec![Histogram::default(); Latency::COUNT];
-        histograms.iter_mut().for_each(Histogram::settle);
+        let mut tallies = vec![Tally::default(); Latency::COUNT];
+        tallies.iter_mut().for_each(Tally::settle);
         Self {
             counters: Counters::default(),
             reported: Counters::default(),
-            histograms,
+            tallies,
             samples: Samples::default(),
             start: Instant::FAR_FUTURE,
             interval,
@@ -55,7 +53,7 @@ impl Recorder {
 
     /// Records one duration.
     pub fn record(&mut self, latency: Latency, nanos: u64) {
-        self.histograms[latency as usize].record(nanos);
+        self.tallies[latency as usize].record(nanos);
     }
 
     /// Keeps a sample of what a server sent that failed as `outcome`; where it only ended there is
@@ -80,10 +78,7 @@ impl Recorder {
         interval.counters = self.counters.clone();
         interval.counters.subtract(&self.reported);
         self.reported = self.counters.clone();
-        for (taken, kept) in interval.histograms.iter_mut().zip(&mut self.histograms) {
-            taken.merge(kept);
-            kept.clear();
-        }
+        interval.histograms = self.tallies.iter_mut().map(Tally::take).collect();
         interval.samples = std::mem::take(&mut self.samples);
         self.number(now);
         interval

@@ -12,7 +12,7 @@ use super::{
     Config, Embedded, Load, OnBusy, OnWorkerDeath, Protocol, ServeConfig, SlowClients, Stall,
     authorization, regular,
 };
-use crate::profile::{Profile, Rate};
+use crate::profile::Profile;
 use stats::SECTIONS;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -344,10 +344,7 @@ fn model(load: &LoadOptions) -> Result<Load, ConfigError> {
         },
         Model::Overload => match load.curve {
             Some(series) => {
-                let constant = |per_s| {
-                    let rate = Rate::per_second(per_s);
-                    Some(Profile::constant(rate).expect("a rate within its bounds"))
-                };
+                let constant = |per_s| Some(Profile::even(per_s));
                 rate(&constant(series.from.min(series.to)), "--curve")?;
                 let most = constant(series.from.max(series.to));
                 Load::Overload { rate: rate(&most, "--curve")?, arrivals }

@@ -1,4 +1,5 @@
-//! How the host fared while the run measured: what others took, and what its network dropped.
+//! How the host fared while the run measured: what others took, and what its network dropped; and the
+//! same of the time before its first packet, which was not of its making.
 //!
 //! [`Reading::take`] is the one place that reads; [`HostWatch`] compares a reading a second and keeps
 //! the worst. The files are memory of the kernel, and reading them does not block. A fact that cannot
@@ -15,6 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_secs(1);
+/// Between two readings before the start: the last of them is nearly at it.
+const BASELINE_EVERY: Duration = Duration::from_millis(40);
 /// A last reading that comes sooner is too short for shares.
 const SHORTEST: Duration = Duration::from_millis(900);
 /// The clocks are compared only if they could be read within this time of each other.
@@ -88,11 +91,43 @@ pub struct HostStrain {
     pub clock_jumps: u64,
     /// Time between the first reading and the last.
     pub length: Duration,
+    /// The host before the start.
+    pub baseline: Option<Baseline>,
+}
+
+/// The host while the children of a run started and none had opened a connection. It is told beside what
+/// was measured and not taken off it: so short a time, made as long as the run, would hide what the run did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Share of processor time that the hypervisor gave to others.
+    pub steal_share: Option<f64>,
+    /// Pressure on the processors over the ten seconds up to the start, in percent.
+    pub cpu_pressure: Option<f64>,
+    /// What the receive queues dropped and left.
+    pub softnet: Option<Softnet>,
+    /// TCP's counters that grew, by name.
+    pub tcp: Vec<(String, u64)>,
+    /// How long it was.
+    pub length: Duration,
+}
+
+impl Baseline {
+    fn between((first, begun): &(Reading, Instant), (last, ended): &(Reading, Instant)) -> Self {
+        Self {
+            steal_share: steal_share(first, last),
+            cpu_pressure: last.cpu_pressure,
+            softnet: lost_packets(first, last),
+            tcp: grown(&first.tcp, &last.tcp),
+            length: ended.since(*begun),
+        }
+    }
 }
 
 /// Compares readings.
 #[derive(Clone, Debug, Default)]
 pub struct HostWatch {
+    /// The first reading before the start, and the last.
+    before: Option<[(Reading, Instant); 2]>,
     first: Option<(Reading, Instant)>,
     last: Option<(Reading, Instant)>,
     steal_worst: Option<f64>,
@@ -110,6 +145,17 @@ impl HostWatch {
             Some((_, at)) if measuring => !self.over && now.since(*at) >= EVERY,
             Some(_) => !self.over,
         }
+    }
+
+    /// Whether a reading is due at `now`, before the start.
+    pub fn baseline_is_due(&self, now: Instant) -> bool {
+        self.before.is_none_or(|[_, (_, last)]| now.since(last) >= BASELINE_EVERY)
+    }
+
+    /// Takes in a reading of `now`, before the start.
+    pub fn add_baseline(&mut self, reading: Reading, now: Instant) {
+        let [first, _] = self.before.unwrap_or([(reading, now); 2]);
+        self.before = Some([first, (reading, now)]);
     }
 
     /// Takes in a reading of `now`, the last one if no more is measured.
@@ -140,13 +186,11 @@ impl HostWatch {
                 all: last.all.saturating_sub(first.all),
                 throttled: last.throttled.saturating_sub(first.throttled),
             }),
-            softnet: both(first.softnet, last.softnet, |first, last| Softnet {
-                dropped: last.dropped.saturating_sub(first.dropped),
-                squeezed: last.squeezed.saturating_sub(first.squeezed),
-            }),
+            softnet: lost_packets(first, last),
             tcp: grown(&first.tcp, &last.tcp),
             clock_jumps: self.clock_jumps,
             length: ended.since(*begun),
+            baseline: self.before.map(|[first, last]| Baseline::between(&first, &last)),
         }
     }
 }
@@ -157,6 +201,13 @@ fn both<T, R>(first: Option<T>, last: Option<T>, of: impl FnOnce(T, T) -> R) -> 
 
 fn worst(so_far: Option<f64>, value: Option<f64>) -> Option<f64> {
     so_far.into_iter().chain(value).reduce(f64::max)
+}
+
+fn lost_packets(first: &Reading, last: &Reading) -> Option<Softnet> {
+    both(first.softnet, last.softnet, |first, last| Softnet {
+        dropped: last.dropped.saturating_sub(first.dropped),
+        squeezed: last.squeezed.saturating_sub(first.squeezed),
+    })
 }
 
 fn steal_share(first: &Reading, last: &Reading) -> Option<f64> {
@@ -226,6 +277,29 @@ mod tests {
         watch.add(later, false, at(1000));
         assert_eq!(watch.strain().tcp, [("ListenOverflows".to_owned(), 7)]);
         assert_eq!(watch.strain().clock_jumps, 1);
+    }
+
+    #[test]
+    fn the_baseline_is_from_the_first_reading_to_the_last_before_the_start() {
+        let mut watch = HostWatch::default();
+        assert!(watch.baseline_is_due(at(0)));
+        watch.add_baseline(reading(0, 0), at(0));
+        assert!(!watch.baseline_is_due(at(39)) && watch.baseline_is_due(at(40)));
+        watch.add_baseline(reading(10, 9), at(40));
+        let mut last = reading(20, 10);
+        (last.tcp[0], last.cpu_pressure) = (Some(7), Some(3.0));
+        watch.add_baseline(last, at(80));
+        assert!(watch.strain().baseline.is_none(), "of a run that measured nothing there is none");
+        watch.add(last, true, at(100));
+        watch.add(reading(40, 10), false, at(1100));
+        let strain = watch.strain();
+        let expected = Baseline {
+            steal_share: Some(0.5),
+            cpu_pressure: Some(3.0),
+            length: Duration::from_millis(80),
+            ..Baseline::default()
+        };
+        assert_eq!((strain.baseline, strain.steal_share), (Some(expected), Some(0.0)));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A series of offered rates: as a table, as JSON, as a line per step.
 
+use super::json::classes;
 use super::svg::{self, Line, Panel};
 use crate::curve::Point;
 use crate::number::{duration, grouped};
 use crate::plan::Plan;
 use crate::verdict::State;
-use serde_json::{Map, Value, json};
-use stats::Outcome;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Version of the object's shape; it changes when a key changes its meaning.
@@ -185,8 +185,6 @@ fn cells(point: &Point) -> [String; COLUMNS.len()] {
 }
 
 fn point(point: &Point) -> Value {
-    let failed = Outcome::ALL.iter().zip(point.failed).filter(|(_, count)| *count > 0);
-    let failed: Map<_, _> = failed.map(|(class, n)| (class.name().to_owned(), n.into())).collect();
     let pair = |[p50, p99]: [Option<f64>; 2]| json!({ "p50": p50, "p99": p99 });
     let mut response = pair(point.response_us);
     response["lower_bound_from"] = point.lower_bound_from.into();
@@ -196,7 +194,7 @@ fn point(point: &Point) -> Value {
         "connected_per_s": point.connected_per_s,
         "goodput_per_s": point.goodput_per_s,
         "abandoned": point.abandoned,
-        "failed": failed,
+        "failed": classes(&point.failed),
         "connect_us": pair(point.connect_us),
         "response_us": response,
         "seconds": point.seconds,
@@ -211,6 +209,7 @@ mod tests {
     use super::*;
     use crate::curve::{Series, samples};
     use crate::plan::samples::{config, plan_on_ample_host};
+    use stats::Outcome;
 
     fn plan() -> Plan {
         let mut config = config(1, 1);

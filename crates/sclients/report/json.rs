@@ -1,10 +1,11 @@
 //! The summary for a program: one object, whose keys are a contract.
 
+use super::QUANTILES;
 use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
 use crate::fold::{Fold, OVER_TIME};
-use crate::host::HostStrain;
+use crate::host::{Baseline, HostStrain};
 use crate::summary::{ChildRecord, Death, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
@@ -105,8 +106,7 @@ fn on_busy(load: &Load) -> Option<&'static str> {
 /// The attempts of a schedule, by what became of them.
 fn attempts(summary: &Summary, counters: &Counters) -> Value {
     let offered = counters.of(Counter::ConnectionsAttempted);
-    let mut failed = counters.connections_failed;
-    let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+    let (abandoned, failed) = summary.attempts_failed();
     json!({
         "planned": summary.planned_ticks(),
         "offered": offered,
@@ -302,6 +302,7 @@ struct Distribution {
     mean: Option<f64>,
     p50: Option<f64>,
     p90: Option<f64>,
+    p95: Option<f64>,
     p99: Option<f64>,
     p999: Option<f64>,
     p9999: Option<f64>,
@@ -310,17 +311,13 @@ struct Distribution {
     overflow: u64,
 }
 
-/// The quantiles of a report, by their keys.
-const QUANTILES: [(f64, &str); 5] =
-    [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p999"), (0.9999, "p9999")];
-
 /// How sure the quantiles of a latency of requests are: `ci` has where the true one is in 95 % of runs
 /// like this, `n_eff` the independent samples that tell as much, `longer` how many times as long a run
 /// should be that would tell.
 fn certainty(object: &mut Value, windows: &Windows) {
     let sections = Sections::new(windows);
     let (mut ci, mut n_eff, mut longer) = (Map::new(), Map::new(), Map::new());
-    for (quantile, key) in QUANTILES {
+    for (quantile, key, _) in QUANTILES {
         let estimate = sections.estimate(quantile);
         let told = match estimate.interval {
             Interval95::Supported { low_nanos, high_nanos } => {
@@ -350,6 +347,7 @@ fn distribution(histogram: &Histogram) -> Distribution {
         mean: histogram.mean().map(|nanos| nanos / 1e3),
         p50: at(0.5),
         p90: at(0.9),
+        p95: at(0.95),
         p99: at(0.99),
         p999: at(0.999),
         p9999: at(0.9999),
@@ -358,7 +356,8 @@ fn distribution(histogram: &Histogram) -> Distribution {
     }
 }
 
-fn classes(failed: &[u64; Outcome::COUNT]) -> Value {
+/// Failures by class, of those that occurred.
+pub(super) fn classes(failed: &[u64; Outcome::COUNT]) -> Value {
     let occurred = Outcome::ALL.iter().zip(failed).filter(|(_, count)| **count > 0);
     let pair = |(outcome, count): (&Outcome, &u64)| (outcome.name().to_owned(), (*count).into());
     Value::Object(occurred.map(pair).collect::<Map<_, _>>())
@@ -446,8 +445,22 @@ fn generator(summary: &Summary) -> Value {
         "user_bytes_per_connection": summary.user_bytes_per_connection(),
         "send_lag_us": distribution(summary.fold.histogram(summary.send_lag())),
         "loop_lag_us": distribution(summary.fold.histogram(Latency::LoopLag)),
+        "departures": departures(summary),
         "strain": strain(summary),
     })
+}
+
+/// Whether what was to leave by a schedule did, by samples; of none there is no figure.
+fn departures(summary: &Summary) -> Option<Value> {
+    let (_, arrivals) = summary.plan.config.load.schedule()?;
+    let checks = summary.departures();
+    Some(json!({
+        "law": arrivals.name(),
+        "samples": checks.samples,
+        "passed": checks.passed,
+        "gap_mean_us": checks.gap_mean_nanos().map(|nanos| nanos / 1e3),
+        "gap_cv": checks.gap_cv(),
+    }))
 }
 
 /// The worst second of any worker, in measurement.
@@ -466,7 +479,6 @@ fn strain(summary: &Summary) -> Value {
 
 /// How the host fared in measurement; null is what its kernel does not say.
 fn host(host: &HostStrain) -> Value {
-    let tcp = host.tcp.iter().map(|(name, grown)| (name.clone(), (*grown).into()));
     json!({
         "steal_share": host.steal_share,
         "steal_share_worst": host.steal_share_worst,
@@ -475,8 +487,25 @@ fn host(host: &HostStrain) -> Value {
         "packets_dropped": host.softnet.map(|softnet| softnet.dropped),
         "squeezes": host.softnet.map(|softnet| softnet.squeezed),
         "clock_jumps": host.clock_jumps,
-        "tcp": Value::Object(tcp.collect()),
+        "tcp": tcp(&host.tcp),
+        "baseline": host.baseline.as_ref().map(baseline),
     })
+}
+
+/// The same before the first connection of the run.
+fn baseline(baseline: &Baseline) -> Value {
+    json!({
+        "seconds": baseline.length.as_secs_f64(),
+        "steal_share": baseline.steal_share,
+        "cpu_pressure": baseline.cpu_pressure,
+        "packets_dropped": baseline.softnet.map(|softnet| softnet.dropped),
+        "squeezes": baseline.softnet.map(|softnet| softnet.squeezed),
+        "tcp": tcp(&baseline.tcp),
+    })
+}
+
+fn tcp(grown: &[(String, u64)]) -> Value {
+    Value::Object(grown.iter().map(|(name, by)| (name.clone(), (*by).into())).collect())
 }
 
 fn supervisor(summary: &Summary) -> Value {

@@ -21,6 +21,16 @@ use crate::verdict::Verdict;
 use stats::Counter;
 use std::time::Duration;
 
+/// The quantiles that are told of a latency: their keys in JSON, and their heads in text.
+const QUANTILES: [(f64, &str, &str); 6] = [
+    (0.5, "p50", "p50"),
+    (0.9, "p90", "p90"),
+    (0.95, "p95", "p95"),
+    (0.99, "p99", "p99"),
+    (0.999, "p999", "p99.9"),
+    (0.9999, "p9999", "p99.99"),
+];
+
 /// The whole report, in the format that was asked for.
 pub fn summary(summary: &Summary) -> String {
     let verdict = Verdict::of(summary);

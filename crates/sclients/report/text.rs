@@ -1,5 +1,6 @@
 //! The summary for a person.
 
+use super::QUANTILES;
 use crate::config::{Color, Load};
 use crate::consent::Authorization;
 use crate::fold::OVER_TIME;
@@ -51,6 +52,7 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
     page.gap();
     latencies(&mut page, summary);
     target(&mut page, summary);
+    departures(&mut page, summary);
     generator(&mut page, summary);
     notes(&mut page, summary);
     verdict.notes.iter().for_each(|note| page.line("note", note));
@@ -141,8 +143,7 @@ fn attempts(page: &mut Page, summary: &Summary) {
     let planned =
         planned.map_or_else(String::new, |ticks| format!(" of {} planned", grouped(ticks)));
     page.line("attempts", &format!("{} offered{planned}", grouped(offered)));
-    let mut failed = counters.connections_failed;
-    let abandoned = std::mem::take(&mut failed[Outcome::ConnectTimeout as usize]);
+    let (abandoned, failed) = summary.attempts_failed();
     page.line(
         "",
         &format!(
@@ -346,19 +347,18 @@ fn latencies(page: &mut Page, summary: &Summary) {
     if rows.is_empty() {
         return;
     }
-    let columns = ["mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
-    let mut heads = format!("{:>12}", "count");
-    columns.iter().for_each(|column| {
-        let _ = write!(heads, "{column:>9}");
-    });
-    page.line("latency", &heads);
+    page.line("latency", &latency_heads());
+    let mut from_due = None;
     for (latency, histogram, name) in rows {
         let sections =
             OVER_TIME.contains(&latency).then(|| Sections::new(summary.fold.windows(latency)));
         let row = latency_row(histogram, bounds_from(summary, latency), sections.as_ref());
         page.line(name, &row);
+        from_due = from_due.or(sections.filter(|_| latency == Latency::FromDue));
     }
-    uncertain(page, summary);
+    if let Some(sections) = from_due {
+        uncertain(page, summary, &sections);
+    }
     lower_bounds(page, summary);
     page.gap();
 }
@@ -370,8 +370,14 @@ fn bounds_from(summary: &Summary, latency: Latency) -> f64 {
     from.unwrap_or(f64::INFINITY)
 }
 
-/// The quantiles of a row.
-const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+fn latency_heads() -> String {
+    let quantiles = QUANTILES.iter().map(|(_, _, head)| *head);
+    let mut heads = format!("{:>12}", "count");
+    for head in ["mean"].into_iter().chain(quantiles).chain(["max"]) {
+        let _ = write!(heads, "{head:>9}");
+    }
+    heads
+}
 
 fn latency_row(histogram: &Histogram, bounds_from: f64, sections: Option<&Sections>) -> String {
     let mut row = format!("{:>12}", grouped(histogram.count()));
@@ -380,7 +386,7 @@ fn latency_row(histogram: &Histogram, bounds_from: f64, sections: Option<&Sectio
     };
     let whole = if bounds_from.is_finite() { "≥" } else { "" };
     cell(histogram.mean().unwrap_or(0.0), whole);
-    for quantile in QUANTILES {
+    for (quantile, ..) in QUANTILES {
         let mark = match sections {
             _ if quantile >= bounds_from => "≥",
             Some(sections) if is_uncertain(sections, quantile) => "~",
@@ -398,15 +404,14 @@ fn is_uncertain(sections: &Sections, quantile: f64) -> bool {
 }
 
 /// What `~` means, and how long a run would do without.
-fn uncertain(page: &mut Page, summary: &Summary) {
-    let sections = Sections::new(summary.fold.windows(Latency::FromDue));
+fn uncertain(page: &mut Page, summary: &Summary, sections: &Sections) {
     let unsure =
-        QUANTILES.iter().filter_map(|quantile| match sections.estimate(*quantile).interval {
+        QUANTILES.iter().filter_map(|(quantile, ..)| match sections.estimate(*quantile).interval {
             Interval95::Insufficient { longer } => Some(longer),
             Interval95::Supported { .. } => None,
         });
     let unsure: Vec<Option<f64>> = unsure.collect();
-    if unsure.is_empty() || summary.fold.histogram(Latency::FromDue).count() == 0 {
+    if unsure.is_empty() {
         return;
     }
     let remedy = unsure.iter().flatten().next().map_or_else(String::new, |times| {
@@ -445,6 +450,19 @@ fn target(page: &mut Page, summary: &Summary) {
     page.line(
         "target saw",
         &format!("{} connections, {} requests: {judged}", grouped(connections), grouped(requests)),
+    );
+}
+
+/// How evenly the schedule left, and whether that is its law.
+fn departures(page: &mut Page, summary: &Summary) {
+    let checks = summary.departures();
+    let schedule = summary.plan.config.load.schedule();
+    let (Some((_, arrivals)), Some(cv)) = (schedule, checks.gap_cv()) else { return };
+    let (passed, samples) = (grouped(checks.passed), grouped(checks.samples));
+    let name = arrivals.name();
+    page.line(
+        "departures",
+        &format!("{passed} of {samples} samples as {name} arrivals · gaps vary by {cv:.2}"),
     );
 }
 

@@ -44,7 +44,7 @@ pub fn run(wakes: u64, trials: &[Trial], format: Format) -> Result<ExitCode, Sup
     let system = |error| SupervisorError::System { what: "timer", error };
     let floor = floor::lateness(wakes, &SIGNALS).map_err(system)?;
     if let Some(signal) = floor.signal {
-        return Ok(ended_by(signal));
+        return Ok(ExitCode::ended_by(signal));
     }
     let micros = |q| floor.late.quantile(q).unwrap_or(0) as f64 / 1e3;
     let mut rows: Vec<(&str, Row)> = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)]
@@ -57,7 +57,7 @@ pub fn run(wakes: u64, trials: &[Trial], format: Format) -> Result<ExitCode, Sup
             progress(trial.name, &format!("sclients {}", trial.words));
             let summary = supervisor::trial(trial.plan())?;
             if let Some(signal) = summary.course.signal {
-                return Ok(ended_by(signal));
+                return Ok(ExitCode::ended_by(signal));
             }
             let of_trial = verdict::untrue_counts(&summary).into_iter();
             untrue.extend(of_trial.map(|why| format!("{}: {why}", trial.name)));
@@ -82,10 +82,6 @@ pub fn run(wakes: u64, trials: &[Trial], format: Format) -> Result<ExitCode, Sup
 /// A line on standard error before each part.
 fn progress(name: &str, what: &str) {
     let _ = writeln!(std::io::stderr(), "{name}: {what}");
-}
-
-fn ended_by(signal: Signal) -> ExitCode {
-    if signal == Signal::SIGINT { ExitCode::Interrupted } else { ExitCode::Terminated }
 }
 
 /// What stands for each row of a trial that was repeated.

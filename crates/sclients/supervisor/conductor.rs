@@ -636,10 +636,15 @@ fn heed_health(context: &mut Context, now: Instant) {
     }
 }
 
-/// Reads how the host fares, once a second of measurement and at its end.
+/// Reads how the host fares: before the start, once a second of measurement, and at its end.
 fn watch_host(world: &mut World, now: Instant) {
     let World { conductor, host, .. } = world;
-    let running = matches!(conductor.job, Job::Run(..)) && conductor.stage == Stage::Running;
+    let Job::Run(..) = conductor.job else { return };
+    let early = conductor.start.is_none_or(|start| now < start);
+    if early && host.baseline_is_due(now) {
+        host.add_baseline(Reading::take(Path::new("/")), now);
+    }
+    let running = conductor.stage == Stage::Running;
     let measuring = running && conductor.phase(now) == Phase::Measurement;
     if host.is_due(measuring, now) {
         host.add(Reading::take(Path::new("/")), measuring, now);

@@ -27,7 +27,7 @@ pub enum Wait {
 
 impl Wait {
     /// The part of `sent - due` that was spent waiting for a connection.
-    const fn blocked(self, due: Instant, sent: Instant) -> u64 {
+    pub const fn blocked(self, due: Instant, sent: Instant) -> u64 {
         let blocked = match self {
             Self::Nobody => 0,
             Self::UntilFree(free) => free.nanos_since(due),

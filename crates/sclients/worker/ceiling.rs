@@ -1,7 +1,7 @@
 //! How many requests may leave at most: one in each period of a rate, from the first instant of load.
 
 use super::pacer::Pacer;
-use crate::profile::{Profile, Rate, TICK};
+use crate::profile::{Profile, TICK};
 use dispatch::Instant;
 
 /// A rate that requests stay below.
@@ -23,10 +23,8 @@ impl Ceiling {
     /// # Panics
     /// If the rate is out of the bounds that configuration holds it to.
     pub fn new(load: Instant, stop: Instant, rate_per_s: u64, index: u32, workers: u32) -> Self {
-        Self {
-            pacer: Pacer::even(load, rate_per_s, index, workers),
-            end: last_whole_period(load, stop, rate_per_s),
-        }
+        let pacer = Pacer::even(load, rate_per_s, index, workers);
+        Self { end: last_whole_period(load, stop, pacer.profile()), pacer }
     }
 
     /// When the next request may leave.
@@ -46,12 +44,10 @@ impl Ceiling {
 }
 
 /// When the last period is over that ends by `stop`.
-fn last_whole_period(load: Instant, stop: Instant, rate_per_s: u64) -> Instant {
+fn last_whole_period(load: Instant, stop: Instant, profile: &Profile) -> Instant {
     if stop == Instant::FAR_FUTURE {
         return stop;
     }
-    let profile = Profile::constant(Rate::per_second(rate_per_s));
-    let profile = profile.expect("a rate out of bounds is refused before");
     let periods = profile.position(stop.nanos_since(load)) / TICK;
     let nanos = u64::try_from(periods).ok().and_then(|periods| profile.arrival(periods));
     let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or(u64::MAX);

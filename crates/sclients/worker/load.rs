@@ -15,6 +15,7 @@ use super::Machines;
 use super::account::{Account, Exchange};
 use super::ceiling::Ceiling;
 use super::classify;
+use super::departures::Departures;
 use super::open::{self, Open};
 use super::overload::{self, Attempts};
 use super::pacer::Pacer;
@@ -25,7 +26,7 @@ use crate::profile::{Arrivals, Profile};
 use dispatch::Instant;
 use protocols::{Client, ClientEvent, ClientMachine};
 use servicemodel::{Connection, Context, End, Model, connect, connections, with_connection};
-use stats::{Counter, Gauges, Latency, Outcome, Phase, Strain};
+use stats::{ArrivalChecks, Counter, Gauges, Latency, Outcome, Phase, Strain};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tcpsocket::SocketError;
@@ -99,6 +100,8 @@ pub struct Load {
     pub(super) requests_left: u64,
     /// Deadlines move as an answer comes.
     minds_silence: bool,
+    /// Whether that schedule was kept.
+    departures: Option<Departures>,
     pub(super) open: Option<Open>,
     pub(super) attempts: Option<Attempts>,
     /// Connections that still send the rest of a request that was answered.
@@ -139,6 +142,7 @@ impl Load {
             due,
             requests_left: share.requests.unwrap_or(u64::MAX),
             minds_silence: share.first_byte_nanos.or(share.idle_nanos).is_some(),
+            departures: None,
             open: None,
             attempts: None,
             owing: 0,
@@ -191,6 +195,7 @@ impl Load {
         let ceiling = |rate| Ceiling::new(load, stop, rate, slot, workers);
         self.ceiling = self.share.request_rate_ceiling.map(ceiling);
         let Some((profile, arrivals)) = self.due.take() else { return };
+        self.departures = Some(Departures::new(load, profile.clone(), arrivals));
         let mut ticks = Pacer::new(load, profile, arrivals, slot, workers, seed);
         if load < at {
             ticks = ticks.joined(gone, at);
@@ -282,6 +287,21 @@ impl Load {
             reports_merged: self.child.outbox.merged(),
             measured_nanos: self.schedule.measured(end.min(self.schedule.stop())).as_nanos() as u64,
             times: [times.response, times.sched_lag, times.blocked, times.service],
+            departures: self
+                .departures
+                .as_ref()
+                .map_or_else(ArrivalChecks::default, Departures::checks)
+                .to_array(),
+        }
+    }
+
+    /// What was due at `due` by the schedule left at `at`; none where it waited for the target, or never
+    /// left.
+    pub(super) fn departed(&mut self, due: Instant, at: Option<Instant>) {
+        match (self.departures.as_mut().filter(|_| self.schedule.measures(due)), at) {
+            (Some(departures), Some(at)) => departures.note(at),
+            (Some(departures), None) => departures.miss(),
+            (None, _) => {}
         }
     }
 
@@ -358,6 +378,9 @@ fn cut(context: &mut Context<Load>, now: Instant) {
     let mut interval = load.account.recorder.cut(load.phase, gauges, now);
     interval.strain = load.strain.cut(now);
     load.spins &= !is_shared(&interval.strain);
+    if let Some(departures) = &mut load.departures {
+        departures.cut();
+    }
     child::report_interval(context, interval, now);
 }
 

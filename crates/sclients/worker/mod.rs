@@ -5,6 +5,7 @@
 //!                            ├─ Schedule: which phase it is
 //!                            ├─ Pacer: when the next tick of a rate is due
 //!                            ├─ Ceiling: what a consented rate lets out
+//!                            ├─ Departures: whether that law was kept
 //!                            ├─ Account: every request from due to its one end
 //!                            └─ Recorder ─▶ outbox ─▶ report pipe
 //! ```
@@ -14,6 +15,7 @@
 mod account;
 mod ceiling;
 mod classify;
+mod departures;
 mod load;
 mod open;
 mod overload;

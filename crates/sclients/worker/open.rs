@@ -140,6 +140,9 @@ impl Load {
         };
         connection.place.resting = false;
         self.begin(connection, due, wait);
+        let sent = connection.place.exchange.sent;
+        let freely = wait.blocked(due, sent) == 0;
+        self.departed(due, freely.then_some(sent));
         true
     }
 
@@ -178,6 +181,7 @@ impl Load {
     }
 
     fn give_up(&mut self, due: Instant, picked: Instant, why: NotSent, now: Instant) {
+        self.departed(due, None);
         let measured = self.schedule.measures(due);
         self.account.not_sent(due, picked, why, now, measured);
     }

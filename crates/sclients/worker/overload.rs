@@ -68,6 +68,7 @@ pub fn begin_attempts(context: &mut Context<Load>, now: Instant) {
         load.places.admit();
         let begun = attempt(context, Opening { failures: 0, again: false, peer });
         let load = &mut context.world.model;
+        load.departed(due, Some(begun));
         if load.schedule.measures(due) {
             load.account.recorder.record(Latency::AttemptLag, begun.nanos_since(due));
         }

@@ -1,6 +1,6 @@
 //! When the next tick of a rate is due: one absolute schedule, no drift.
 
-use crate::profile::{Arrivals, Profile, Rate, TICK};
+use crate::profile::{Arrivals, Profile, TICK};
 use dispatch::Instant;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -58,9 +58,12 @@ impl Pacer {
     /// # Panics
     /// If the rate is out of the bounds that configuration holds it to.
     pub fn even(start: Instant, rate_per_s: u64, index: u32, workers: u32) -> Self {
-        let profile = Profile::constant(Rate::per_second(rate_per_s));
-        let profile = profile.expect("a rate out of bounds is refused before");
-        Self::new(start, profile, Arrivals::Constant, index, workers, 0)
+        Self::new(start, Profile::even(rate_per_s), Arrivals::Constant, index, workers, 0)
+    }
+
+    /// The rate over time, of all workers together.
+    pub const fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// The ticks of a worker that joins at `at`, when `gone` of its slot are accounted for: from there on
@@ -132,7 +135,7 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::Segment;
+    use crate::profile::{Rate, Segment};
     use stats::poisson::PoissonCheck;
     use std::time::Duration;
 

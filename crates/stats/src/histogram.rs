@@ -20,6 +20,8 @@ const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
 /// Values below this have a bucket each; from here on each doubling has half as many.
 const SINGLES: u64 = 2048;
 const PER_DOUBLING: u64 = SINGLES / 2;
+/// Buckets up to that of [`HIGHEST_NANOS`].
+pub(crate) const BUCKETS: usize = bucket_of(HIGHEST_NANOS) + 1;
 
 type Hdr = hdrhistogram::Histogram<u64>;
 
@@ -95,9 +97,25 @@ fn union(mut a: &[(u64, u64)], mut b: &[(u64, u64)]) -> Vec<(u64, u64)> {
     both
 }
 
+/// How often the width of a bucket has doubled where `value` is.
+const fn doublings(value: u64) -> u32 {
+    (value | (SINGLES - 1)).ilog2() + 1 - SINGLES.ilog2()
+}
+
+/// The number of the bucket that `value` falls into, below [`BUCKETS`] up to [`HIGHEST_NANOS`].
+pub(crate) const fn bucket_of(value: u64) -> usize {
+    let doublings = doublings(value);
+    (doublings as u64 * PER_DOUBLING + (value >> doublings)) as usize
+}
+
+/// The lowest value of a bucket below [`BUCKETS`].
+pub(crate) fn lowest_of(bucket: usize) -> u64 {
+    value_of(bucket as u64).expect("the bucket is one of those that are kept")
+}
+
 /// The lowest and the highest value of the bucket that `value` falls into.
 const fn edges(value: u64) -> (u64, u64) {
-    let doublings = (value | (SINGLES - 1)).ilog2() + 1 - SINGLES.ilog2();
+    let doublings = doublings(value);
     let lowest = value >> doublings << doublings;
     (lowest, lowest + ((1 << doublings) - 1))
 }
@@ -107,6 +125,11 @@ impl Histogram {
     pub fn record(&mut self, nanos: u64) {
         self.overflow += u64::from(nanos > HIGHEST_NANOS);
         self.all().saturating_record(nanos.min(HIGHEST_NANOS));
+    }
+
+    /// Of buckets by their lowest value, ascending, with counts that are not 0.
+    pub(crate) const fn of_few(few: Vec<(u64, u64)>, overflow: u64) -> Self {
+        Self { counts: Counts::Few(few), overflow }
     }
 
     /// Durations recorded.
@@ -237,11 +260,6 @@ impl Histogram {
             self.all().clear();
             self.overflow = 0;
         }
-    }
-
-    /// Touches the whole memory once, so that later growth of the process is not the histogram's.
-    pub fn settle(&mut self) {
-        self.all().clear();
     }
 
     /// The V2 encoding, without compression.

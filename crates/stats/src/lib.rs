@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrival_checks;
 mod counters;
 mod gaps;
 mod histogram;
@@ -18,10 +19,12 @@ mod quantile;
 mod samples;
 mod sectioning;
 mod strain;
+mod tally;
 mod times;
 mod untrusted;
 mod windows;
 
+pub use arrival_checks::ArrivalChecks;
 pub use counters::{COUNT_MAX, Counter, Counters, STATUS_FIRST, STATUS_LAST};
 pub use gaps::Gaps;
 pub use histogram::{BadHistogram, HIGHEST_NANOS, Histogram};
@@ -31,6 +34,7 @@ pub use quantile::{Ranks, min_samples, min_samples_one_sided, rank, ranks, zero_
 pub use samples::{SAMPLES_MAX, Samples, Told};
 pub use sectioning::{Estimate, Interval95, SECTIONS, Sections};
 pub use strain::{Signal, Strain, Strains, Worst};
+pub use tally::Tally;
 pub use times::Times;
 pub use untrusted::{UNTRUSTED_BYTES_MAX, Untrusted};
 pub use windows::{WINDOWS_MAX, Window, Windows};

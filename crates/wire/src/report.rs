@@ -4,8 +4,8 @@ use crate::codec::WireError;
 use crate::frame::Message;
 use bincode::{Decode, Encode};
 use stats::{
-    COUNT_MAX, Counters, Gaps, Gauges, Histogram, Interval, Latency, Outcome, Phase, SAMPLES_MAX,
-    Samples, Strain, Untrusted,
+    ArrivalChecks, COUNT_MAX, Counters, Gaps, Gauges, Histogram, Interval, Latency, Outcome, Phase,
+    SAMPLES_MAX, Samples, Strain, Untrusted,
 };
 use std::net::SocketAddr;
 
@@ -65,6 +65,8 @@ pub struct Final {
     /// Response, scheduling lag, wait for a connection and service, summed over the requests due in
     /// measurement, in nanoseconds.
     pub times: [u128; 4],
+    /// What samples of its departures said, under a schedule.
+    pub departures: [u64; ArrivalChecks::FIELDS],
 }
 
 /// [`Gaps`] as they travel.
