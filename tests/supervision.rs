@@ -309,6 +309,23 @@ fn a_worker_that_sends_garbage_is_ended_and_followed() {
     assert_reason(&report, "worker 1 sent what cannot be read");
 }
 
+/// Load that began already means nothing; a supervisor gone mad might say it again and again.
+#[test]
+fn a_storm_of_commands_stops_no_load() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 2s").spawn();
+    run.await_measurement();
+    let mut control = pipe(run.child("sclients: worker 1"), "--control");
+    let mut bytes = Vec::new();
+    for sequence in 3..50_000 {
+        wire::frame(&wire::Command::Load { at_nanos: 1, gone: 7 }, sequence, &mut bytes);
+    }
+    control.write_all(&bytes).unwrap();
+    let report = run.wait().expect(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    assert!(report.count("requests.completed") > 100);
+}
+
 #[test]
 fn a_worker_that_panics_is_followed_and_its_first_line_is_told() {
     let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();

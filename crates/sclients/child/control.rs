@@ -2,7 +2,7 @@
 
 use super::Role;
 use crate::sys;
-use dispatch::{Event, Handler, HandlerResult, Pipe};
+use dispatch::{Event, Handler, HandlerResult, Pipe, Registered};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
@@ -126,6 +126,9 @@ pub fn exit(code: i32) -> ! {
     std::process::exit(code)
 }
 
+/// Commands obeyed in one turn; then what is ready is dispatched first.
+const COMMANDS_PER_TURN: usize = 16;
+
 /// Commands on their way in.
 #[derive(Debug)]
 struct Control {
@@ -136,12 +139,15 @@ struct Control {
 impl Control {
     /// Obeys what has come; without a supervisor, or one that speaks otherwise, the child leaves.
     fn ready<R: Role>(&mut self, pipe: &mut Pipe, context: &mut Context<R>) {
-        loop {
+        for _ in 0..COMMANDS_PER_TURN {
             match self.next(pipe) {
                 Ok(Some(command)) => R::obey(context, command),
                 Ok(None) => return,
                 Err(_) => return context.world.model.child().leave(),
             }
+        }
+        if let Some(id) = pipe.dispatch_id() {
+            context.call_again(id);
         }
     }
 
