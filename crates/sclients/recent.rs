@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use wire::Final;
 
 /// Intervals that are kept apart; beyond, neighbours of one child become one.
-const APART_MAX: usize = 4 * 1024;
+const APART_MAX: usize = 16 * 1024;
 
 /// What was reported since it was last asked.
 #[derive(Clone, Debug, Default)]

@@ -68,6 +68,9 @@ pub enum JournalError {
         "the value of header {0} was not kept, since it is a secret; give it again with -H '{0}: …'"
     )]
     Secret(String),
+    /// The plan is of a version that this one cannot read.
+    #[error("{0} was kept by sclients {1}, whose plan this version ({here}) cannot read; use that one", here = env!("CARGO_PKG_VERSION"))]
+    Plan(String, String),
     /// The first entry is not there: nobody knows what the run was.
     #[error("{0}: its first entry, which holds the plan, cannot be read")]
     NoPlan(String),

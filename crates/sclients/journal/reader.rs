@@ -71,6 +71,7 @@ pub fn read(
     for (number, path) in folder.segments()? {
         segments.push(Part::open(number, path)?);
     }
+    let last = segments.last().map_or(0, |part| part.number);
     // Where the process died while it began a segment, or could not write its header, nothing is lost.
     segments.retain(|part| part.head.len() == HEADER_BYTES);
     let Some(run) = segments.iter().find_map(|part| part.header().ok()).map(|header| header.run)
@@ -88,7 +89,6 @@ pub fn read(
         // What a failed sync may have lost stands in a later segment once more.
         let firsts = later.iter().filter_map(|part| part.header().ok());
         let limit = firsts.map(|header| header.first).min();
-        reader.read.end.segment = part.number;
         if let Ok(header) = part.header() {
             reader.read.clocks = (header.wall_nanos, header.monotonic_nanos);
         }
@@ -99,6 +99,7 @@ pub fn read(
             reader.segment(part, limit.filter(|_| known), later.is_empty())?;
         }
     }
+    reader.read.end.segment = last;
     Ok(reader.read)
 }
 

@@ -32,13 +32,17 @@ struct Adding {
     over: bool,
     at: Instant,
     unread: Vec<String>,
+    version: String,
 }
 
 impl Adding {
     fn take(&mut self, at: u64, entry: Entry) {
         let at = Instant::from_nanos(at);
         match entry {
-            Entry::Begun(begun) => self.plan = plan(begun),
+            Entry::Begun(begun) => {
+                self.version.clone_from(&begun.version);
+                self.plan = plan(begun);
+            }
             Entry::Reported(record) => match draft(&record, at) {
                 Ok(draft) => self.add(draft),
                 Err(error) => self.unread.push(error.to_string()),
@@ -61,8 +65,11 @@ impl Adding {
 pub fn recorded(folder: &Folder, salvage: bool) -> Result<Recorded, JournalError> {
     let mut adding = Adding::default();
     let mut read = read(folder, salvage, |at, entry| adding.take(at, entry))?;
-    let Adding { plan, fold, course, over, at, unread } = adding;
-    let plan = plan.ok_or_else(|| JournalError::NoPlan(folder.name()))?;
+    let Adding { plan, fold, course, over, at, unread, version } = adding;
+    let plan = plan.ok_or_else(|| match version {
+        none if none.is_empty() => JournalError::NoPlan(folder.name()),
+        version => JournalError::Plan(folder.name(), version),
+    })?;
     for why in unread {
         read.holes.push(Hole { path: folder.name().into(), offset: 0, records: 1, why });
     }

@@ -37,6 +37,9 @@ pub(super) struct Times {
     pub(super) end: Instant,
 }
 
+/// So many faults of reports are told; one child can have one each second.
+const FAULTS_MAX: usize = 64;
+
 /// A supervisor that died may have lived so long after the last entry of its journal.
 const UNSEEN: Duration = Duration::from_secs(1);
 
@@ -304,6 +307,13 @@ impl Children {
         dead.filter_map(|child| fold.part(child.who())).map(|part| part.gauges.live).sum()
     }
 
+    /// Notes what was wrong with a report, unless enough was.
+    pub(super) fn note_fault(&mut self, fault: String) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+
     /// What was wrong with reports.
     pub(super) fn faults(&self) -> &[String] {
         &self.faults
@@ -507,7 +517,7 @@ fn disown(world: &mut World, index: usize, why: &str) {
     let fault = format!("{} {} sent what cannot be read: {why}", child.role.name(), child.slot);
     child.kill("what it sent cannot be read");
     child.decoder = Decoder::default();
-    world.children.faults.push(fault);
+    world.children.note_fault(fault);
 }
 
 fn heed(world: &mut World, index: usize, report: Report) {
@@ -527,7 +537,7 @@ fn heed(world: &mut World, index: usize, report: Report) {
             match record.interval() {
                 Ok(interval) => {
                     if let Err(imbalance) = world.fold.take(who, &interval, ended) {
-                        world.children.faults.push(format!("ledger of {who:?}: {imbalance}"));
+                        world.children.note_fault(format!("ledger of {who:?}: {imbalance}"));
                     }
                 }
                 Err(error) => disown(world, index, &error.to_string()),

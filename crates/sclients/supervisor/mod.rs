@@ -463,6 +463,7 @@ impl World {
         self.opened = course.opened;
         self.children.take_over(course.children.clone(), &self.fold);
         self.conductor.take_over(past, &course);
+        course.faults.into_iter().for_each(|fault| self.children.note_fault(fault));
         self.tape.take_over(course.trouble);
         self.earlier = course.supervisor;
     }

@@ -16,6 +16,9 @@ const OWN_EVERY: Duration = Duration::from_secs(300);
 /// The journal's end may take so long.
 const CLOSE_WITHIN: Duration = Duration::from_secs(20);
 
+/// So many failed syncs are told.
+const TROUBLE_MAX: usize = 16;
+
 /// How far the journal is.
 #[derive(Debug, Default)]
 enum Ending {
@@ -40,12 +43,14 @@ pub(super) struct Tape {
     ending: Ending,
     /// When the disk did not do what it should.
     trouble: Vec<String>,
+    slowest_sync: Duration,
 }
 
 impl Tape {
     pub(super) fn new(journal: Option<Journal>, begun: Instant) -> Self {
         let (next_cut, next_own) = (begun + SECOND, begun + OWN_EVERY);
-        Self { journal, begun, next_cut, next_own, ending: Ending::No, trouble: Vec::new() }
+        let (ending, trouble) = (Ending::No, Vec::new());
+        Self { journal, begun, next_cut, next_own, ending, trouble, slowest_sync: Duration::ZERO }
     }
 
     /// When its disk did not do what it should, in words.
@@ -90,13 +95,15 @@ impl Tape {
                     "sclients: the journal cannot be written: {why}; the run goes on, and what it measures waits for room"
                 )),
                 Told::Writing => note("sclients: the journal is written again".to_owned()),
-                Told::SyncFailed(why) => self.trouble.push(format!(
+                Told::SyncFailed(why) if self.trouble.len() < TROUBLE_MAX => self.trouble.push(format!(
                     "the journal's disk may have lost what was written before {at:.1} s into the run, which was written again: {why}"
                 )),
-                Told::SlowSync(took) => note(format!(
-                    "sclients: the journal's disk took {:.1} s to sync",
-                    took.as_secs_f64()
-                )),
+                Told::SlowSync(took) if took > 2 * self.slowest_sync => {
+                    self.slowest_sync = took;
+                    let seconds = took.as_secs_f64();
+                    note(format!("sclients: the journal's disk took {seconds:.1} s to sync"));
+                }
+                Told::SyncFailed(_) | Told::SlowSync(_) => {}
                 Told::Closed(result) => self.ending = Ending::Closed(result.err()),
             }
         }
