@@ -389,10 +389,10 @@ fn check_header(bytes: &[u8]) -> Result<(), BadHistogram> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn of(values: &[u64]) -> Histogram {
+    pub(crate) fn of(values: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();
         values.iter().for_each(|value| histogram.record(*value));
         histogram
