@@ -2,12 +2,10 @@
 
 mod driver;
 
-use driver::{Report, Server, followed, send};
+use driver::{Report, Server, followed, stall};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 /// A process that spins on one processor until it is dropped.
@@ -65,9 +63,7 @@ fn a_worker_that_was_stopped_says_so() {
     let mut run = followed("--procs 1 --conns 5 --duration 3s").spawn();
     run.await_measurement();
     let worker = run.child("sclients: worker 0");
-    send(worker, Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(600));
-    send(worker, Signal::SIGCONT);
+    stall(worker, Duration::from_millis(600));
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     assert_eq!(report.text("verdict.state"), "suspect");
@@ -81,9 +77,7 @@ fn a_worker_that_was_stopped_in_its_sleep_says_so() {
     let mut run = followed("--procs 1 --conns 5 --think 300ms --duration 3s").spawn();
     run.await_measurement();
     let worker = run.child("sclients: worker 0");
-    send(worker, Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(600));
-    send(worker, Signal::SIGCONT);
+    stall(worker, Duration::from_millis(600));
     let report = run.wait().expect(0).json();
     assert_told(&report, "verdict.reasons", "stood still for ");
 }
@@ -93,9 +87,7 @@ fn a_stall_of_the_target_is_blamed_on_the_target() {
     let mut run = followed("--procs 1 --conns 5 --think 20ms --duration 4s").spawn();
     run.await_measurement();
     let target = run.child("sclients: target 0");
-    send(target, Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(1500));
-    send(target, Signal::SIGCONT);
+    stall(target, Duration::from_millis(1500));
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     assert_ne!(report.text("verdict.state"), "invalid");
@@ -108,9 +100,7 @@ fn a_schedule_whose_worker_was_stopped_is_invalid() {
     let mut run = followed("--procs 1 --conns 5 --rate 1k --duration 3s").spawn();
     run.await_measurement();
     let worker = run.child("sclients: worker 0");
-    send(worker, Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(600));
-    send(worker, Signal::SIGCONT);
+    stall(worker, Duration::from_millis(600));
     let report = run.wait().expect(5).json();
     report.assert_ledger();
     assert_eq!(report.text("verdict.state"), "invalid");
@@ -135,9 +125,7 @@ fn a_schedule_is_kept_while_the_target_stalls() {
     let mut run = followed("--procs 1 --conns 5 --rate 500 --duration 4s").spawn();
     run.await_measurement();
     let target = run.child("sclients: target 0");
-    send(target, Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(1500));
-    send(target, Signal::SIGCONT);
+    stall(target, Duration::from_millis(1500));
     let done = run.wait();
     let code = done.code();
     let report = done.expect(code).json();
@@ -170,9 +158,7 @@ fn a_hold_claims_no_times() {
         followed("--procs 1 --conns 5 --load hold --duration 2s").arg(server.url()).spawn();
     run.await_measurement();
     let worker = run.child("sclients: worker 0");
-    send(worker, Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(600));
-    send(worker, Signal::SIGCONT);
+    stall(worker, Duration::from_millis(600));
     let report = run.wait().expect(0).json();
     assert_eq!(report.text("verdict.state"), "valid");
     assert_told(&report, "verdict.notes", "worker 0 stood still for ");

@@ -2,13 +2,11 @@
 
 mod driver;
 
-use driver::{Report, Server, await_gone, followed, send};
+use driver::{INVALID, Report, Server, await_gone, followed, send, stall};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
-
-const INVALID: i32 = 5;
 
 #[track_caller]
 fn assert_reason(report: &Report, part: &str) {
@@ -161,10 +159,7 @@ fn a_target_of_theirs_that_comes_back_is_loaded_again() {
 fn a_supervisor_that_stalls_loses_no_count() {
     let mut run = followed("--procs 2 --conns 50 --duration 4s").spawn();
     run.await_measurement();
-    run.signal(Signal::SIGSTOP);
-    // The stall itself, not a wait for something.
-    thread::sleep(Duration::from_secs(2));
-    run.signal(Signal::SIGCONT);
+    stall(run.pid(), Duration::from_secs(2));
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     report.assert_equals_target();
@@ -176,9 +171,7 @@ fn a_supervisor_that_stalls_loses_no_count() {
 fn a_supervisor_that_stalls_over_the_end_loses_no_count() {
     let mut run = followed("--procs 2 --conns 50 --duration 1s").spawn();
     run.await_measurement();
-    run.signal(Signal::SIGSTOP);
-    thread::sleep(Duration::from_secs(2));
-    run.signal(Signal::SIGCONT);
+    stall(run.pid(), Duration::from_secs(2));
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     report.assert_equals_target();
@@ -189,9 +182,7 @@ fn a_worker_that_stalls_completes_its_run() {
     let mut run = followed("--procs 2 --conns 50 --duration 2s").spawn();
     run.await_measurement();
     let worker = run.child("sclients: worker 1");
-    send(worker, Signal::SIGSTOP);
-    thread::sleep(Duration::from_secs(1));
-    send(worker, Signal::SIGCONT);
+    stall(worker, Duration::from_secs(1));
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     report.assert_equals_target();

@@ -3,10 +3,8 @@
 mod driver;
 
 use driver::namespace::{active_opens, in_namespace};
-use driver::{Report, Server, closed_port, sclients, send};
+use driver::{INVALID, Report, Server, closed_port, sclients, send};
 use nix::sys::signal::Signal;
-
-const INVALID: i32 = 5;
 
 /// What the audit says of a worker that others left no time: on a busy host a schedule is invalid by it,
 /// and its counts are true all the same.
@@ -17,7 +15,7 @@ const LATE: [&str; 3] = [" late or more ", " for a processor ", " stood still fo
 fn report(code: i32, words: &str) -> Report {
     let done = sclients("--format json").words(words).run();
     let ended = done.code();
-    let report = done.expect(if ended == INVALID { INVALID } else { code }).json();
+    let report = done.expect_or_late(code).json();
     if ended == INVALID {
         let is_late = |text: &str| LATE.iter().any(|late| text.contains(late));
         let told = report.list("verdict.reasons").iter().map(|text| text.as_str().unwrap());

@@ -28,6 +28,9 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_sclients");
 /// No run of these tests takes so long; the machine may be busy with others.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The code of a run that is incomplete or invalid.
+pub const INVALID: i32 = 5;
+
 /// By this variable a run's processes are known, whoever their parent has become.
 const TAG: &str = "SCLIENTS_TEST_RUN";
 
@@ -270,6 +273,14 @@ impl Done {
         self
     }
 
+    /// It ended with this code, as above, or with that of a schedule which other tests made late: such a
+    /// run is invalid, and its counts are true.
+    #[track_caller]
+    pub fn expect_or_late(self, code: i32) -> Self {
+        let code = if self.code() == INVALID { INVALID } else { code };
+        self.expect(code)
+    }
+
     /// Standard output, which is one JSON object and nothing else.
     #[track_caller]
     pub fn json(&self) -> Report {
@@ -462,6 +473,13 @@ pub fn await_gone(tag: &str, time: Duration) {
 
 pub fn send(pid: i32, signal: Signal) {
     signal::kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// Stops the process for so long: the stall itself, not a wait for something.
+pub fn stall(pid: i32, time: Duration) {
+    send(pid, Signal::SIGSTOP);
+    thread::sleep(time);
+    send(pid, Signal::SIGCONT);
 }
 
 /// Looks until `condition` holds; false if it does not within `time`.

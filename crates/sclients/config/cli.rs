@@ -443,7 +443,8 @@ pub struct OutputOptions {
     /// [default: nowhere; with --curve sclients-curve-SEED]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Write the latencies of each interval to an HdrHistogram log, which must not be there yet
+    /// Write the latencies of requests, by the interval in which they ended, to an HdrHistogram log,
+    /// which must not be there yet
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
     /// Go on with a run that --out kept and whose supervisor died, for the time that it had left

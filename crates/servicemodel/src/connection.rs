@@ -51,8 +51,9 @@ pub struct Connection<L: Model> {
     /// Input that the machine has not consumed.
     kept: Vec<u8>,
     source: Option<SourceId>,
-    /// Rates, where they are limited.
+    /// The rates of one that is limited, from its first byte on.
     slow: Option<Box<Slow>>,
+    limited: bool,
     leaving: Option<Leaving>,
     finishing: bool,
     established: bool,
@@ -73,7 +74,7 @@ impl<L: Model> Connection<L> {
         machine: L::Machine,
         place: L::Place,
         source: Option<SourceId>,
-        slow: Option<Box<Slow>>,
+        limited: bool,
     ) -> Self {
         Self {
             machine,
@@ -86,7 +87,8 @@ impl<L: Model> Connection<L> {
             armed: Instant::FAR_FUTURE,
             kept: Vec::new(),
             source,
-            slow,
+            slow: None,
+            limited,
             leaving: None,
             finishing: false,
             established: false,
@@ -229,6 +231,9 @@ impl<L: Model> Connection<L> {
                 self.flushed(stream, &mut context.world.model);
                 return false;
             }
+            if self.limited && self.slow.is_none() {
+                self.slow = Some(context.world.slowness.of_connection());
+            }
             let written = match &mut self.slow {
                 None => stream.write(pending),
                 Some(slow) => match slow.write(stream, pending) {
@@ -301,6 +306,9 @@ impl<L: Model> Connection<L> {
 
     /// Reads at most one buffer and feeds the machine.
     fn take_in(&mut self, stream: &mut Stream, context: &mut Context<L>, event: Event) {
+        if self.limited && self.slow.is_none() {
+            self.slow = Some(context.world.slowness.of_connection());
+        }
         let mut buffer = context.world.buffers.take_read();
         let left = self.read_and_feed(stream, &mut context.world.model, &mut buffer, event);
         context.world.buffers.keep(&mut self.kept, &buffer[..left]);

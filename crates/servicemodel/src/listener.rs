@@ -50,7 +50,7 @@ impl<L: Model> AcceptHandler<Context<L>> for Listener {
         let Some((machine, place)) = context.world.model.accept() else {
             return Ok(());
         };
-        let connection = Connection::new(machine, place, None, None);
+        let connection = Connection::new(machine, place, None, false);
         let target = Target::Connection(StreamTarget::new(stream, connection));
         let id = match context.insert(target) {
             Ok(id) => id,

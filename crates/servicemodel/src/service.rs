@@ -125,10 +125,11 @@ pub fn connect<L: Model>(
     deadline: Instant,
 ) -> Attempt {
     let slowness = context.world.slowness;
+    let limited = slowness.is_limited();
     let (skipped, stream) =
         connect_from_next(&mut context.world.sources, peer, slowness.receive_buffer_bytes);
     let connection = stream.and_then(|(stream, source)| {
-        let mut connection = Connection::new(machine, place, source, slowness.of_connection());
+        let mut connection = Connection::new(machine, place, source, limited);
         connection.deadline = deadline;
         let inserted = context.insert(Target::Connection(StreamTarget::new(stream, connection)));
         let id = inserted.inspect_err(|_| context.world.retire(&mut Vec::new(), source))?;

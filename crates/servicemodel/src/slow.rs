@@ -35,11 +35,17 @@ pub struct Slowness {
 }
 
 impl Slowness {
-    /// What a connection keeps of it; none where its rates are not limited.
-    pub(crate) fn of_connection(&self) -> Option<Box<Slow>> {
+    /// Whether a connection has rates at all.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.read_bytes_per_s.is_some() || self.write_bytes_per_s.is_some()
+    }
+
+    /// What a connection keeps from its first byte on. Allowances begin whole, so that one which was only
+    /// opened has nothing to keep, and costs no more than a fast one.
+    pub(crate) fn of_connection(&self) -> Box<Slow> {
         let read = self.read_bytes_per_s.map(Allowance::new);
         let write = self.write_bytes_per_s.map(Allowance::new);
-        (read.is_some() || write.is_some()).then(|| Box::new(Slow { read, write }))
+        Box::new(Slow { read, write })
     }
 }
 
@@ -263,8 +269,8 @@ mod tests {
     #[test]
     fn a_connection_without_rates_keeps_nothing() {
         let buffer_alone = Slowness { receive_buffer_bytes: Some(4096), ..Slowness::default() };
-        assert!(Slowness::default().of_connection().is_none());
-        assert!(buffer_alone.of_connection().is_none());
+        assert!(!Slowness::default().is_limited());
+        assert!(!buffer_alone.is_limited());
         assert_eq!(size_of::<Option<Box<Slow>>>(), 8);
     }
 }

@@ -5,7 +5,6 @@
 
 use crate::counters::COUNT_MAX;
 use crate::quantile::rank;
-use hdrhistogram::serialization::{Serializer, V2Serializer};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -262,12 +261,27 @@ impl Histogram {
         }
     }
 
-    /// The V2 encoding, without compression.
+    /// The V2 encoding, without compression. From the buckets that were used: a worker encodes once an
+    /// interval, and the library would need all of them and as much again, which stays with the process.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        V2Serializer::new()
-            .serialize(&*self.whole(), &mut bytes)
-            .expect("writing to memory does not fail");
+        let few = self.few();
+        let mut payload = Vec::with_capacity(few.len() * 4);
+        let mut next = 0;
+        for (lowest, count) in few.iter() {
+            let bucket = bucket_of(*lowest) as i64;
+            match bucket - next {
+                0 => {}
+                1 => push_zigzag(0, &mut payload),
+                empty => push_zigzag(-empty, &mut payload),
+            }
+            push_zigzag(*count as i64, &mut payload);
+            next = bucket + 1;
+        }
+        if few.is_empty() {
+            push_zigzag(0, &mut payload);
+        }
+        let mut bytes = header(payload.len() as u32);
+        bytes.append(&mut payload);
         bytes
     }
 
@@ -327,6 +341,31 @@ fn zigzag(bytes: &mut &[u8]) -> Result<i64, BadHistogram> {
     Ok((value >> 1) as i64 ^ -((value & 1) as i64))
 }
 
+/// Seven bits a byte, lowest first, and eight in the ninth.
+fn push_zigzag(number: i64, bytes: &mut Vec<u8>) {
+    let mut left = (number << 1 ^ number >> 63) as u64;
+    for _ in 0..8 {
+        if left < 0x80 {
+            break;
+        }
+        bytes.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    bytes.push(left as u8);
+}
+
+/// Cookie, length of the payload, offset, digits, bounds and scale.
+fn header(payload: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(V2_HEADER_BYTES + payload as usize);
+    for word in [V2_COOKIE, payload, 0, u32::from(DIGITS)] {
+        bytes.extend(word.to_be_bytes());
+    }
+    for long in [1, HIGHEST_NANOS, 1_f64.to_bits()] {
+        bytes.extend(long.to_be_bytes());
+    }
+    bytes
+}
+
 fn check_header(bytes: &[u8]) -> Result<(), BadHistogram> {
     let word = |at: usize| {
         let four = bytes.get(at..at + 4)?;
@@ -350,10 +389,10 @@ fn check_header(bytes: &[u8]) -> Result<(), BadHistogram> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn of(values: &[u64]) -> Histogram {
+    pub(crate) fn of(values: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();
         values.iter().for_each(|value| histogram.record(*value));
         histogram
@@ -422,6 +461,35 @@ mod tests {
         let histogram = of(&[1, 1000, 1000, 2_000_000_000]);
         let back = Histogram::decode(&histogram.encode(), 0).unwrap();
         assert_eq!(back.encode(), histogram.encode());
+    }
+
+    #[test]
+    fn an_encoding_is_that_of_the_library() {
+        use hdrhistogram::serialization::{Serializer, V2Serializer};
+        let spread: Vec<u64> = (0..3000).map(|n| n * n * n * 7).collect();
+        let mut often = of(&[5, 6, 8, 900]);
+        often.all().record_n(4_000, COUNT_MAX / 2).unwrap();
+        let highest = of(&[0, HIGHEST_NANOS]);
+        for histogram in [Histogram::default(), of(&[0]), of(&[1, 3]), of(&spread), often, highest]
+        {
+            let mut theirs = Vec::new();
+            V2Serializer::new().serialize(&*histogram.whole(), &mut theirs).unwrap();
+            assert_eq!(histogram.encode(), theirs);
+            let few = Histogram::decode(&theirs, 0).unwrap();
+            assert_eq!(few.encode(), theirs);
+        }
+    }
+
+    #[test]
+    fn push_and_read_agree_on_numbers_of_any_length() {
+        let mut bytes = Vec::new();
+        let numbers: Vec<i64> = (0..63).flat_map(|bit| [1 << bit, -(1 << bit)]).collect();
+        numbers.iter().for_each(|number| push_zigzag(*number, &mut bytes));
+        let mut rest = &bytes[..];
+        for number in numbers {
+            assert_eq!(zigzag(&mut rest), Ok(number));
+        }
+        assert!(rest.is_empty());
     }
 
     #[test]

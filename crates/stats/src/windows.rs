@@ -115,13 +115,8 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram::tests::of;
     use proptest::prelude::*;
-
-    fn of(values: &[u64]) -> Histogram {
-        let mut histogram = Histogram::default();
-        values.iter().for_each(|value| histogram.record(*value));
-        histogram
-    }
 
     fn all(added: &[(u64, u64)]) -> Windows {
         let mut windows = Windows::default();
