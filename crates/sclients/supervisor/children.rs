@@ -351,8 +351,9 @@ impl Children {
     fn record(&self, child: &Child, fold: &Fold, times: Times) -> ChildRecord {
         let lost = matches!(child.state, State::Dead | State::Replaced);
         let death = child.died.filter(|_| lost).map(|died| {
-            let last =
-                fold.part(child.who()).map_or(times.start, |part| part.ended.max(times.start));
+            // It had nothing to tell before it was ready; when one of before was, nobody knows any more.
+            let begun = if child.past { times.start } else { child.ready.unwrap_or(died) };
+            let last = fold.part(child.who()).map_or(begun, |part| part.ended).max(times.start);
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
                 after: died.since(times.start),
