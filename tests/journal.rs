@@ -327,7 +327,11 @@ fn a_segment_that_is_missing_or_of_another_run_is_refused() {
     fs::write(segment(2), &second).unwrap();
     assert_eq!(held(&folder, false).unwrap().0, all(9));
     fs::write(segment(4), b"").unwrap();
-    assert_eq!(held(&folder, false).unwrap().0, all(9), "the process died as it began a segment");
+    let (numbers, read) = held(&folder, false).unwrap();
+    assert_eq!(numbers, all(9), "the process died as it began a segment");
+    let mut behind = Writer::new(Failing::new(&folder, Faults::default()), RUN, || 8, read.end);
+    behind.append(&payload(9)).unwrap();
+    assert_eq!(held(&folder, false).unwrap().0, all(10));
 }
 
 /// Appends ten entries, each until it is taken, with a failed sync behind the fifth.

@@ -71,6 +71,7 @@ pub fn read(
     for (number, path) in folder.segments()? {
         segments.push(Part::open(number, path)?);
     }
+    let last = segments.last().map_or(0, |part| part.number);
     // Where the process died while it began a segment, or could not write its header, nothing is lost.
     segments.retain(|part| part.head.len() == HEADER_BYTES);
     let Some(run) = segments.iter().find_map(|part| part.header().ok()).map(|header| header.run)
@@ -99,6 +100,8 @@ pub fn read(
             reader.segment(part, limit.filter(|_| known), later.is_empty())?;
         }
     }
+    // Nor is the number of such a one free: what follows has the next.
+    reader.read.end.segment = last;
     Ok(reader.read)
 }
 
