@@ -338,8 +338,8 @@ fn a_segment_that_is_missing_or_of_another_run_is_refused() {
     fs::write(segment(4), b"").unwrap();
     let (numbers, read) = held(&folder, false).unwrap();
     assert_eq!(numbers, all(9), "the process died as it began a segment");
-    let mut on = Writer::new(Failing::new(&folder, Faults::default()), RUN, || 8, read.end);
-    on.append(&payload(9)).unwrap();
+    let mut behind = Writer::new(Failing::new(&folder, Faults::default()), RUN, || 8, read.end);
+    behind.append(&payload(9)).unwrap();
     assert_eq!(held(&folder, false).unwrap().0, all(10));
 }
 

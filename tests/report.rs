@@ -2,7 +2,7 @@
 
 mod driver;
 
-use driver::{BINARY, Done, Report, Sclients, Server, await_gone, followed, sclients};
+use driver::{BINARY, Done, Report, Sclients, Server, await_gone, followed, sclients, send};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -296,6 +296,46 @@ fn a_resumed_run_goes_on_for_the_time_that_was_left_and_says_what_was_between() 
         let again = report(&folder, "");
         assert_eq!((again.code(), again.json().text("verdict.state")), (INVALID, "invalid"));
         assert_eq!(again.stdout, fs::read_to_string(folder.join("summary.json")).unwrap());
+    }
+}
+
+#[test]
+fn a_run_whose_supervisor_died_before_its_first_entry_is_begun_again() {
+    let (_parent, folder) = folder();
+    killed("--procs 2 --conns 10 --rate 500 --duration 2s", &folder, Duration::ZERO);
+    assert_eq!(report(&folder, "").expect(INVALID).json().count("requests.due"), 0);
+    // Its workers have no process number: a signal to nought would be one to the whole group.
+    let told = resume(&folder).in_own_group().run().expect(INVALID).json();
+    told.assert_ledger();
+    assert_eq!((told.count("requests.due"), told.count("connections.live")), (1_000, 20));
+    assert_eq!((told.number("phases.2.seconds"), told.list("resumed").len()), (2.0, 1));
+}
+
+#[test]
+fn who_was_dead_and_not_yet_followed_is_followed_by_the_next_supervisor() {
+    for (policy, generations, live) in
+        [("replace", [0, 1, 0, 1], 20), ("continue", [0, 1, 0, 0], 10)]
+    {
+        let (_parent, folder) = folder();
+        let words = "--procs 2 --conns 10 --rate 400 --duration 6s --on-worker-death";
+        let mut run = followed(words).arg(policy).arg("--out").arg(&folder).spawn();
+        run.await_measurement();
+        // No more descriptors than it has: whoever dies cannot be followed yet.
+        let held = fs::read_dir(format!("/proc/{}/fd", run.pid())).unwrap().count();
+        let words = [format!("--pid={}", run.pid()), format!("--nofile={}:", held.div_ceil(2))];
+        assert!(Command::new("prlimit").args(words).status().unwrap().success());
+        send(run.child("sclients: worker 1"), Signal::SIGKILL);
+        std::thread::sleep(Duration::from_millis(2500));
+        run.signal(Signal::SIGKILL);
+        await_gone(run.tag(), Duration::from_secs(2));
+        let told = resume(&folder).run().expect(INVALID).json();
+        told.assert_ledger();
+        assert_eq!((told.count("requests.due"), told.count("connections.live")), (2_400, live));
+        let number = |key| move |worker: &serde_json::Value| worker[key].as_u64().unwrap();
+        let mut workers: Vec<_> = told.list("workers").iter().collect();
+        workers.sort_by_key(|worker| (number("slot")(worker), number("generation")(worker)));
+        let found: Vec<u64> = workers.into_iter().map(number("generation")).collect();
+        assert_eq!(found, generations[..found.len()], "{policy}");
     }
 }
 

@@ -477,6 +477,27 @@ fn a_worker_killed_while_connections_open_is_replaced_before_load() {
 }
 
 #[test]
+fn of_a_successor_that_said_nothing_only_its_own_time_is_unknown() {
+    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 6s").spawn();
+    run.await_measurement();
+    thread::sleep(Duration::from_millis(1_000));
+    let first = run.child("sclients: worker 1");
+    send(first, Signal::SIGKILL);
+    let mut found = None;
+    assert!(wait_until(Duration::from_secs(10), || {
+        found = run.find_child("sclients: worker 1").filter(|pid| *pid != first);
+        found.is_some()
+    }));
+    send(found.unwrap(), Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    let workers = generations(&report, 1);
+    assert_eq!(workers.len(), 3);
+    let unknown = workers[1]["loss"]["unknown_ms"].as_u64().unwrap();
+    assert!(unknown < 1_000, "{unknown} ms");
+}
+
+#[test]
 fn fifty_workers_that_die_at_once_are_all_reaped_and_all_replaced() {
     let words = "--procs 50 --conns 2 --think 20ms --duration 6s --restart-limit 100/60s";
     let mut run = followed(words).spawn();

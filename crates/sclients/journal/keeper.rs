@@ -204,14 +204,14 @@ impl Thread {
     }
 
     fn last_sync(&mut self) -> io::Result<()> {
-        let Some((segment, _)) = self.writer.to_sync() else { return Ok(()) };
+        let Some((segments, _)) = self.writer.to_sync() else { return Ok(()) };
         let deadline = Instant::now() + LAST_SYNC;
         let late = || io::Error::from(io::ErrorKind::TimedOut);
         // One may be under way, of less than all.
         while self.sync.busy {
             self.sync.wait(deadline).ok_or_else(late)?;
         }
-        self.sync.begin(Some((segment, u64::MAX)));
+        self.sync.begin(Some((segments, u64::MAX)));
         self.sync.wait(deadline).ok_or_else(late)?.result
     }
 
@@ -222,7 +222,7 @@ impl Thread {
 
 /// The thread that waits for the disk.
 struct Sync {
-    begin: Sender<(Arc<dyn Segment>, u64)>,
+    begin: Sender<(Vec<Arc<dyn Segment>>, u64)>,
     ended: Receiver<Synced>,
     busy: bool,
 }
@@ -237,12 +237,12 @@ struct Synced {
 
 impl Sync {
     fn start() -> io::Result<Self> {
-        let (begin, todo) = bounded::<(Arc<dyn Segment>, u64)>(1);
+        let (begin, todo) = bounded::<(Vec<Arc<dyn Segment>>, u64)>(1);
         let (done, ended) = bounded(1);
         thread::Builder::new().name("journal-sync".into()).spawn(move || {
-            for (segment, sequence) in todo {
+            for (segments, sequence) in todo {
                 let begun = Instant::now();
-                let result = segment.sync();
+                let result = segments.iter().try_for_each(|segment| segment.sync());
                 let _ = done.send(Synced { sequence, result, took: begun.elapsed() });
             }
         })?;
@@ -250,7 +250,7 @@ impl Sync {
     }
 
     /// Begins one, unless one is under way.
-    fn begin(&mut self, what: Option<(Arc<dyn Segment>, u64)>) {
+    fn begin(&mut self, what: Option<(Vec<Arc<dyn Segment>>, u64)>) {
         if let (false, Some(what)) = (self.busy, what) {
             self.busy = self.begin.try_send(what).is_ok();
         }

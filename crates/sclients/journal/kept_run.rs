@@ -6,7 +6,8 @@ use super::recorded::{Recorded, recorded};
 use super::{Hole, JournalError, Read, Torn};
 use crate::fold::Fold;
 use crate::plan::Plan;
-use crate::summary::{Course, Cut, Summary};
+use crate::summary::{ChildRecord, Course, Cut, Summary};
+use crate::supervisor::Role;
 use dispatch::Instant;
 use std::path::Path;
 use std::time::Duration;
@@ -81,7 +82,7 @@ pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrup
         let cut = folder.cut(path, *offset as u64);
         cut.map_err(|error| JournalError::Folder(folder.name(), error))?;
     }
-    let Summary { mut plan, fold, course } = summary;
+    let Summary { mut plan, fold, mut course } = summary;
     for (name, value) in &mut plan.config.headers {
         let again = headers.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
         match again {
@@ -91,8 +92,27 @@ pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrup
         }
     }
     let (wall, monotonic) = read.clocks;
-    let wall = wall + at.as_nanos().saturating_sub(monotonic);
-    Ok(Interrupted { folder, lock, read, plan, fold, course, at, wall: Duration::from_nanos(wall) })
+    let wall = Duration::from_nanos(wall + at.as_nanos().saturating_sub(monotonic));
+    if course.children.is_empty() {
+        // It died within its first second, before it told of anybody.
+        course.started = wall;
+        course.children = (0..plan.config.procs).map(never_heard_of).collect();
+    }
+    Ok(Interrupted { folder, lock, read, plan, fold, course, at, wall })
+}
+
+/// A worker of whom the journal says nothing yet.
+fn never_heard_of(slot: u32) -> ChildRecord {
+    let stopped = Duration::ZERO;
+    ChildRecord {
+        role: Role::Worker,
+        slot,
+        generation: 0,
+        pid: 0,
+        exit: None,
+        death: None,
+        stopped,
+    }
 }
 
 fn mended(folder: &Folder, torn: &Torn) -> String {

@@ -99,6 +99,7 @@ pub fn read(
             reader.segment(part, limit.filter(|_| known), later.is_empty())?;
         }
     }
+    // Nor is the number of such a one free: what follows has the next.
     reader.read.end.segment = last;
     Ok(reader.read)
 }

@@ -94,6 +94,8 @@ pub struct Writer<D> {
     run: [u8; 16],
     wall_nanos: fn() -> u64,
     open: Option<Open>,
+    /// Segments that were left before all of them was synced, each with the number behind its last record.
+    left: Vec<(Arc<dyn Segment>, u64)>,
     end: End,
     unsynced: VecDeque<Unsynced>,
     unsynced_bytes: usize,
@@ -111,8 +113,17 @@ struct Open {
 impl<D: Disk> Writer<D> {
     /// Goes on behind `end`, in a new segment.
     pub fn new(disk: D, run: [u8; 16], wall_nanos: fn() -> u64, end: End) -> Self {
-        let (unsynced, unsynced_bytes) = (VecDeque::new(), 0);
-        Self { disk, run, wall_nanos, open: None, end, unsynced, unsynced_bytes, again: false }
+        Self {
+            disk,
+            run,
+            wall_nanos,
+            open: None,
+            left: Vec::new(),
+            end,
+            unsynced: VecDeque::new(),
+            unsynced_bytes: 0,
+            again: false,
+        }
     }
 
     /// Writes `payload`, all of it or nothing.
@@ -135,13 +146,18 @@ impl<D: Disk> Writer<D> {
 
     /// What is to be synced, and the number behind the last record that is in it; none where nothing
     /// is.
-    pub fn to_sync(&self) -> Option<(Arc<dyn Segment>, u64)> {
-        let open = self.open.as_ref().filter(|_| !self.unsynced.is_empty())?;
-        Some((Arc::clone(&open.segment), self.end.sequence))
+    pub fn to_sync(&self) -> Option<(Vec<Arc<dyn Segment>>, u64)> {
+        if self.unsynced.is_empty() || self.again {
+            return None;
+        }
+        let left = self.left.iter().map(|(segment, _)| segment);
+        let all = left.chain(self.open.iter().map(|open| &open.segment));
+        Some((all.cloned().collect(), self.end.sequence))
     }
 
     /// Takes that all records before `sequence` are on the disk.
     pub fn synced(&mut self, sequence: u64) {
+        self.left.retain(|(_, behind)| *behind > sequence);
         while self.unsynced.front().is_some_and(|first| first.sequence < sequence) {
             self.forget_first();
         }
@@ -150,6 +166,7 @@ impl<D: Disk> Writer<D> {
     /// Takes that what is not synced may be lost though it was written.
     pub fn sync_failed(&mut self) {
         self.open = None;
+        self.left.clear();
         self.again = true;
     }
 
@@ -186,17 +203,21 @@ impl<D: Disk> Writer<D> {
     }
 
     fn write(&mut self, payload: &Payload, sequence: u64, before: u32) -> io::Result<()> {
-        let open = match self.open.take().filter(|open| open.bytes < SEGMENT_BYTES) {
-            Some(open) => open,
-            None => self.begin_segment(sequence, before, payload.monotonic_nanos)?,
+        let open = match self.open.take() {
+            Some(open) if open.bytes < SEGMENT_BYTES => open,
+            full => {
+                full.into_iter().for_each(|full| self.leave(full));
+                self.begin_segment(sequence, before, payload.monotonic_nanos)?
+            }
         };
         let Payload { kind, monotonic_nanos, ref bytes } = *payload;
         let record = Record { kind, flags: DEFLATED, sequence, monotonic_nanos, payload: bytes };
         let (bytes, crc) = record.encode(open.seed);
         if let Err(error) = write_all(&*open.segment, &bytes) {
             // A segment that cannot be mended is left: what it holds behind its end is passed over.
-            if open.segment.truncate(open.bytes).is_ok() {
-                self.open = Some(open);
+            match open.segment.truncate(open.bytes) {
+                Ok(()) => self.open = Some(open),
+                Err(_) => self.leave(open),
             }
             return Err(error);
         }
@@ -204,6 +225,11 @@ impl<D: Disk> Writer<D> {
             Some(Open { bytes: open.bytes + bytes.len() as u64, seed: crc, segment: open.segment });
         (self.end.sequence, self.end.crc) = (sequence + 1, crc);
         Ok(())
+    }
+
+    /// Writes to `open` no more; what it holds is still to be synced.
+    fn leave(&mut self, open: Open) {
+        self.left.push((open.segment, self.end.sequence));
     }
 
     fn begin_segment(&mut self, first: u64, before: u32, monotonic_nanos: u64) -> io::Result<Open> {

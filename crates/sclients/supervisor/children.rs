@@ -149,16 +149,21 @@ impl Child {
         self.send(Signal::SIGABRT);
     }
 
-    /// Sends it a signal, unless it is reaped.
+    /// Whether its number is still its own: it is a child of this process, and not reaped.
+    fn is_ours(&self) -> bool {
+        !self.past && self.exit.is_none()
+    }
+
+    /// Sends it a signal, unless its number may be another's.
     pub(super) fn send(&self, signal: Signal) {
-        if self.exit.is_none() {
+        if self.is_ours() {
             send_to_child(self.pid, signal);
         }
     }
 
     /// Ends it, for this reason.
     pub(super) fn kill(&mut self, why: &str) {
-        if self.exit.is_none() {
+        if self.is_ours() {
             self.why.get_or_insert_with(|| why.to_owned());
             send_to_child(self.pid, Signal::SIGKILL);
         }
@@ -207,18 +212,29 @@ impl Children {
     }
 
     /// Takes over what an earlier supervisor knew of its workers: those that it had not buried are dead,
-    /// and may be followed.
-    pub(super) fn take_over(&mut self, records: Vec<ChildRecord>, fold: &Fold) {
+    /// and may be followed, and so may those whose successor was still to be started if the dead `follow`.
+    pub(super) fn take_over(&mut self, records: Vec<ChildRecord>, fold: &Fold, follow: bool) {
         for record in records.into_iter().filter(|record| record.role == Role::Worker) {
             let who = Who::Worker(record.slot, record.generation);
             let ended = fold.part(who).is_some_and(|part| part.last_words.is_some());
-            if ended || record.death.is_some() {
+            let over = |death: &Death| !follow || death.replaced_after.is_some();
+            if ended || record.death.as_ref().is_some_and(over) {
                 self.buried.push(record);
                 continue;
             }
-            let child = Child::new(Role::Worker, (record.slot, record.generation), record.pid);
-            self.all.push(Child { state: State::Dead, past: true, mourned: true, ..child });
+            let ChildRecord { slot, generation, pid, exit, death, .. } = record;
+            let child = Child::new(Role::Worker, (slot, generation), pid);
+            let why = death.and_then(|death| death.why);
+            let dead = Child { state: State::Dead, past: true, mourned: true, exit, why, ..child };
+            self.all.push(dead);
         }
+    }
+
+    /// The last worker of `slot` that had died before the supervisor did, and was buried by it.
+    pub(super) fn buried_in(&self, slot: u32) -> Option<Who> {
+        let of_slot = |record: &&ChildRecord| record.slot == slot && record.death.is_some();
+        let last = self.buried.iter().rfind(of_slot);
+        last.map(|record| Who::Worker(record.slot, record.generation))
     }
 
     /// The generation of targets that follow those of `records`.
@@ -345,8 +361,9 @@ impl Children {
     fn record(&self, child: &Child, fold: &Fold, times: Times) -> ChildRecord {
         let lost = matches!(child.state, State::Dead | State::Replaced);
         let death = child.died.filter(|_| lost).map(|died| {
-            let last =
-                fold.part(child.who()).map_or(times.start, |part| part.ended.max(times.start));
+            // It had nothing to tell before it was ready; when one of before was, nobody knows any more.
+            let begun = if child.past { times.start } else { child.ready.unwrap_or(died) };
+            let last = fold.part(child.who()).map_or(begun, |part| part.ended).max(times.start);
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
                 after: died.since(times.start),

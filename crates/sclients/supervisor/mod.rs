@@ -461,7 +461,8 @@ impl World {
         self.fold = fold;
         self.loop_gap.merge(&course.supervisor.loop_gap);
         self.opened = course.opened;
-        self.children.take_over(course.children.clone(), &self.fold);
+        let follow = self.conductor.succession.follows();
+        self.children.take_over(course.children.clone(), &self.fold, follow);
         self.conductor.take_over(past, &course);
         course.faults.into_iter().for_each(|fault| self.children.note_fault(fault));
         self.tape.take_over(course.trouble);

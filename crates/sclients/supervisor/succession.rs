@@ -72,6 +72,11 @@ impl Succession {
         Self { policy, limit, restarts: VecDeque::new(), infants: BTreeMap::new(), refusals: 0 }
     }
 
+    /// Whether the dead are followed at all.
+    pub(super) fn follows(&self) -> bool {
+        self.policy == OnWorkerDeath::Replace
+    }
+
     fn answer(&mut self, death: Obituary) -> Answer {
         match self.policy {
             OnWorkerDeath::Continue => return Answer::Leave,

@@ -33,6 +33,7 @@ pub(super) fn gone(world: &World, plan: &Plan, slot: u32) -> u64 {
 pub(super) fn settle(world: &mut World, plan: &Plan, slot: u32, until: Instant) -> u64 {
     let mut gone = gone(world, plan, slot);
     let dead = generations(world, slot).filter(|child| is_dead(child)).last().map(Child::who);
+    let dead = dead.or_else(|| world.children.buried_in(slot));
     let (Some(load), Some(dead)) = (world.conductor.load(), dead) else { return gone };
     let Some((rate, arrivals)) = plan.config.load.schedule() else { return gone };
     let due_by = |at: Instant| rate.count_of(slot, plan.config.procs, at.nanos_since(load));
@@ -55,7 +56,7 @@ pub(super) fn settle_all(world: &mut World, plan: &Plan, end: Instant) {
     for slot in 0..plan.config.procs {
         let at_work = generations(world, slot).filter(|child| child.loaded.is_some()).last();
         let any_dead = generations(world, slot).any(is_dead);
-        if any_dead && at_work.is_none_or(is_dead) {
+        if (any_dead || world.children.buried_in(slot).is_some()) && at_work.is_none_or(is_dead) {
             settle(world, plan, slot, end);
         }
     }
@@ -72,7 +73,8 @@ fn is_dead(child: &Child) -> bool {
 /// The last report of the generation that took ticks last.
 fn taken_until(world: &World, slot: u32) -> Instant {
     let last = generations(world, slot).filter(|child| child.loaded.is_some()).last();
-    let part = last.and_then(|child| world.fold.part(child.who()));
+    let last = last.map(Child::who).or_else(|| world.children.buried_in(slot));
+    let part = last.and_then(|who| world.fold.part(who));
     part.map_or(Instant::default(), |part| part.ended)
 }
 
