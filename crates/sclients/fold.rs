@@ -11,7 +11,9 @@ use stats::{
 use std::collections::BTreeMap;
 use wire::Final;
 
-/// The distributions that are kept over time as well.
+/// The distributions that are kept over time as well, by the interval in which requests ended. A stall is
+/// seen where it is over, and not where those came that waited for it: by when they were due, workers would
+/// have to keep a distribution for each interval that a request of theirs may still be of.
 pub const OVER_TIME: [Latency; 2] = [Latency::FromDue, Latency::FromSend];
 
 /// Interval ends that are remembered for late reports.

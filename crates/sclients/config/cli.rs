@@ -400,7 +400,8 @@ pub struct OutputOptions {
     /// Where --curve leaves its table, JSON and picture [default: sclients-curve-SEED]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// Write the latencies of each interval to an HdrHistogram log, which must not be there yet
+    /// Write the latencies of requests, by the interval in which they ended, to an HdrHistogram log,
+    /// which must not be there yet
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
 }

@@ -9,6 +9,8 @@ use stats::hlog;
 pub fn log(summary: &Summary) -> String {
     let interval = summary.plan.config.interval;
     let mut text = hlog::header(summary.started);
+    // Readers pass over it; a person should know on which of two axes this is.
+    text.push_str("#[Latencies are of requests that ended within the interval]\n");
     let mut lines = Vec::new();
     for latency in OVER_TIME {
         for window in summary.fold.windows(latency).iter() {
