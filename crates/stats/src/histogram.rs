@@ -249,6 +249,13 @@ impl Histogram {
     }
 
     #[cfg(test)]
+    pub(crate) fn of(values: &[u64]) -> Self {
+        let mut histogram = Self::default();
+        values.iter().for_each(|value| histogram.record(*value));
+        histogram
+    }
+
+    #[cfg(test)]
     pub(crate) const fn is_sparse(&self) -> bool {
         matches!(self.counts, Counts::Few(_))
     }
@@ -392,12 +399,6 @@ fn check_header(bytes: &[u8]) -> Result<(), BadHistogram> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn of(values: &[u64]) -> Histogram {
-        let mut histogram = Histogram::default();
-        values.iter().for_each(|value| histogram.record(*value));
-        histogram
-    }
-
     #[test]
     fn nothing_has_no_quantile() {
         let empty = Histogram::default();
@@ -406,7 +407,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_order_of_merging_changes_nothing() {
-        let (a, b) = (of(&[1, 50, 70_000]), of(&[9_000_000, 3]));
+        let (a, b) = (Histogram::of(&[1, 50, 70_000]), Histogram::of(&[9_000_000, 3]));
         let (mut ab, mut ba) = (a.clone(), b.clone());
         ab.merge(&b);
         ba.merge(&a);
@@ -416,15 +417,15 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_too_long_is_kept_and_counted() {
-        let histogram = of(&[HIGHEST_NANOS + 1]);
+        let histogram = Histogram::of(&[HIGHEST_NANOS + 1]);
         assert_eq!((histogram.count(), histogram.overflow()), (1, 1));
     }
 
     #[test]
     fn whatever_is_too_long_reads_back_as_the_highest() {
-        let highest = of(&[HIGHEST_NANOS]);
+        let highest = Histogram::of(&[HIGHEST_NANOS]);
         for nanos in [HIGHEST_NANOS + 1, HIGHEST_NANOS / 10 * 11, 2 * HIGHEST_NANOS, u64::MAX] {
-            let histogram = of(&[nanos]);
+            let histogram = Histogram::of(&[nanos]);
             assert_eq!(histogram.encode(), highest.encode(), "{nanos}");
             assert!(Histogram::decode(&histogram.encode(), 1).is_ok(), "{nanos}");
         }
@@ -443,7 +444,7 @@ pub(crate) mod tests {
     #[test]
     fn few_buckets_and_all_give_the_same_answers() {
         let values: Vec<u64> = (0..3000).map(|n| n * n * n * 7).collect();
-        let all = of(&values);
+        let all = Histogram::of(&values);
         let few = Histogram::decode(&all.encode(), 0).unwrap();
         assert!(few.iter().eq(all.iter()));
         assert_eq!(few.iter().map(|(_, count)| count).sum::<u64>(), 3000);
@@ -458,7 +459,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_encoding_reads_back() {
-        let histogram = of(&[1, 1000, 1000, 2_000_000_000]);
+        let histogram = Histogram::of(&[1, 1000, 1000, 2_000_000_000]);
         let back = Histogram::decode(&histogram.encode(), 0).unwrap();
         assert_eq!(back.encode(), histogram.encode());
     }
@@ -467,11 +468,17 @@ pub(crate) mod tests {
     fn an_encoding_is_that_of_the_library() {
         use hdrhistogram::serialization::{Serializer, V2Serializer};
         let spread: Vec<u64> = (0..3000).map(|n| n * n * n * 7).collect();
-        let mut often = of(&[5, 6, 8, 900]);
+        let mut often = Histogram::of(&[5, 6, 8, 900]);
         often.all().record_n(4_000, COUNT_MAX / 2).unwrap();
-        let highest = of(&[0, HIGHEST_NANOS]);
-        for histogram in [Histogram::default(), of(&[0]), of(&[1, 3]), of(&spread), often, highest]
-        {
+        let highest = Histogram::of(&[0, HIGHEST_NANOS]);
+        for histogram in [
+            Histogram::default(),
+            Histogram::of(&[0]),
+            Histogram::of(&[1, 3]),
+            Histogram::of(&spread),
+            often,
+            highest,
+        ] {
             let mut theirs = Vec::new();
             V2Serializer::new().serialize(&*histogram.whole(), &mut theirs).unwrap();
             assert_eq!(histogram.encode(), theirs);
@@ -497,21 +504,21 @@ pub(crate) mod tests {
         use hdrhistogram::serialization::Deserializer;
         let mut values: Vec<u64> = (0..64).flat_map(|bit| [1 << bit, (1 << bit) + 1]).collect();
         values.extend((0..5000).map(|n| n * n * 977));
-        let bytes = of(&values).encode();
+        let bytes = Histogram::of(&values).encode();
         let theirs: Hdr = Deserializer::new().deserialize(&mut &*bytes).unwrap();
         let ours = Histogram::decode(&bytes, 0).unwrap();
         assert_eq!(*ours.whole(), theirs);
         assert_eq!(ours.count(), values.len() as u64);
-        let mut merged = of(&[7, 1 << 40]);
+        let mut merged = Histogram::of(&[7, 1 << 40]);
         let mut whole = merged.clone();
         merged.merge(&ours);
-        whole.merge(&of(&values));
+        whole.merge(&Histogram::of(&values));
         assert_eq!(merged.encode(), whole.encode());
     }
 
     #[test]
     fn every_cut_and_every_flipped_header_bit_is_refused_or_harmless() {
-        let bytes = of(&[5, 500, 50_000]).encode();
+        let bytes = Histogram::of(&[5, 500, 50_000]).encode();
         for cut in 0..bytes.len() {
             assert!(Histogram::decode(&bytes[..cut], 0).is_err(), "cut at {cut}");
         }
@@ -524,7 +531,7 @@ pub(crate) mod tests {
 
     #[test]
     fn shifted_and_scaled_buckets_are_refused() {
-        let bytes = of(&[5, 500, 50_000]).encode();
+        let bytes = Histogram::of(&[5, 500, 50_000]).encode();
         for (at, value) in [(11, 1), (32, 0x40)] {
             let mut bent = bytes.clone();
             bent[at] = value;
@@ -537,9 +544,9 @@ pub(crate) mod tests {
         // Known answer: 1,000 times 1 ms, and 950 times 1 ms with 50 times 100 ms; the average of
         // the two p99s would be 50.5 ms.
         const MS: u64 = 1_000_000;
-        let mut merged = of(&[MS; 1000]);
-        let mut slower = of(&[MS; 950]);
-        slower.merge(&of(&[100 * MS; 50]));
+        let mut merged = Histogram::of(&[MS; 1000]);
+        let mut slower = Histogram::of(&[MS; 950]);
+        slower.merge(&Histogram::of(&[100 * MS; 50]));
         merged.merge(&slower);
         let within = |quantile, ms: u64| {
             let value = merged.quantile(quantile).unwrap();

@@ -151,7 +151,7 @@ mod tests {
 
     /// A run of `windows`, each with the same `values`.
     fn even(windows: u64, values: &[u64]) -> Sections {
-        let histogram = of(values);
+        let histogram = Histogram::of(values);
         let mut all = Windows::default();
         (0..windows).for_each(|index| all.add(index, &histogram));
         Sections::new(&all)
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn one_slow_section_is_one_sample_and_not_all_its_requests() {
         let mut windows = Windows::default();
-        let (fast, slow) = (of(&[MS; 1000]), of(&[100 * MS; 1000]));
+        let (fast, slow) = (Histogram::of(&[MS; 1000]), Histogram::of(&[100 * MS; 1000]));
         (0..20).for_each(|index| windows.add(index, if index == 7 { &slow } else { &fast }));
         let estimate = Sections::new(&windows).estimate(0.95);
         assert!(estimate.n_eff.unwrap() < 25.0, "{estimate:?}");
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_section_without_samples_refuses() {
         let mut windows = Windows::default();
-        let histogram = of(&[MS; 1000]);
+        let histogram = Histogram::of(&[MS; 1000]);
         (0..20).filter(|index| *index != 7).for_each(|index| windows.add(index, &histogram));
         let estimate = Sections::new(&windows).estimate(0.99);
         assert_eq!(estimate.interval, Interval95::Insufficient { longer: None });
@@ -219,7 +219,7 @@ mod tests {
         let mut windows = Windows::default();
         for index in 0..20 {
             let value = if index % 2 == 0 { 990_000 } else { 1_010_000 };
-            windows.add(index, &of(&[value; 1000]));
+            windows.add(index, &Histogram::of(&[value; 1000]));
         }
         let sections = Sections::new(&windows);
         let value = sections.whole.quantile(0.5).unwrap();

@@ -120,7 +120,7 @@ mod tests {
 
     fn all(added: &[(u64, u64)]) -> Windows {
         let mut windows = Windows::default();
-        added.iter().for_each(|(index, value)| windows.add(*index, &of(&[*value])));
+        added.iter().for_each(|(index, value)| windows.add(*index, &Histogram::of(&[*value])));
         windows
     }
 
@@ -137,10 +137,10 @@ mod tests {
     fn neighbours_become_one_when_there_are_too_many() {
         let mut windows = Windows::default();
         for index in 0..WINDOWS_MAX {
-            windows.add(index, &of(&[index]));
+            windows.add(index, &Histogram::of(&[index]));
         }
         assert_eq!((windows.span(), windows.iter().last().unwrap().width), (WINDOWS_MAX, 1));
-        windows.add(WINDOWS_MAX, &of(&[7]));
+        windows.add(WINDOWS_MAX, &Histogram::of(&[7]));
         let held: Vec<_> = windows.iter().map(|w| (w.first, w.histogram.count())).collect();
         assert_eq!((held.len(), held[0], held[320]), (321, (0, 2), (640, 1)));
         assert!(windows.iter().all(|window| window.width == 2));
