@@ -396,7 +396,7 @@ fn check_header(bytes: &[u8]) -> Result<(), BadHistogram> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     #[test]

@@ -145,7 +145,6 @@ impl Sections {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::histogram::tests::of;
 
     const MS: u64 = 1_000_000;
 

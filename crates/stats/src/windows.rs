@@ -115,7 +115,6 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::histogram::tests::of;
     use proptest::prelude::*;
 
     fn all(added: &[(u64, u64)]) -> Windows {
