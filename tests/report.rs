@@ -362,6 +362,24 @@ fn a_run_can_die_and_be_resumed_more_than_once_and_losses_can_be_accepted() {
 }
 
 #[test]
+fn a_supervisor_that_died_at_once_does_not_shorten_what_was_between() {
+    let (_parent, folder) = folder();
+    killed("--procs 2 --conns 10 --rate 400 --duration 3s", &folder, Duration::from_millis(1500));
+    let dead = Instant::now();
+    std::thread::sleep(Duration::from_millis(1000));
+    let again = resume(&folder).spawn();
+    std::thread::sleep(Duration::from_millis(300));
+    again.signal(Signal::SIGKILL);
+    await_gone(again.tag(), Duration::from_secs(2));
+    let least = dead.elapsed().as_millis() as u64;
+    let told = resume(&folder).run().expect(INVALID).json();
+    told.assert_ledger();
+    let gaps: Vec<_> = told.list("resumed").iter().map(|one| one["gap_ms"].as_u64()).collect();
+    assert!(gaps.len() == 1 && gaps[0] >= Some(least), "{gaps:?} since {least} ms");
+    assert_eq!(told.count("requests.due"), 1_200);
+}
+
+#[test]
 fn what_cannot_be_resumed_is_refused() {
     let (parent, ended) = folder();
     kept("--conns 2 --requests 10", &ended).run().expect(0);

@@ -150,7 +150,9 @@ fn assert_true(report: &Report, kills: &[u64], supervisors: u64, seen: u64) {
     let (sent, unknown) = (report.count("requests.sent"), report.count("requests.unknown_ms"));
     let unreported = RATE / WORKERS * unknown / 1_000 + RATE / 10;
     assert!((sent..=sent + unreported).contains(&seen), "{seen} of {sent}, unknown: {unknown} ms");
-    assert_eq!(report.list("resumed").len() as u64, supervisors);
+    // One that died before its first entry left no trace.
+    let resumed = report.list("resumed").len() as u64;
+    assert!(resumed <= supervisors && (resumed > 0) == (supervisors > 0), "{resumed}");
     let losses = report.list("workers").iter().filter(|worker| !worker["loss"].is_null());
     assert!(losses.count() as u64 >= kills.iter().sum(), "each kill is told: {:#}", report.0);
     assert_eq!(report.sum("connections.failed"), 0);

@@ -25,7 +25,7 @@ pub struct Read {
     /// Where it ends.
     pub end: End,
     /// The same instant by the wall clock, from the Unix epoch, and by the monotonic one, in nanoseconds:
-    /// when the last segment was begun.
+    /// when the segment with the last report was begun.
     pub clocks: (u64, u64),
     /// The tail that was no record.
     pub torn: Option<Torn>,
@@ -89,9 +89,6 @@ pub fn read(
         // What a failed sync may have lost stands in a later segment once more.
         let firsts = later.iter().filter_map(|part| part.header().ok());
         let limit = firsts.map(|header| header.first).min();
-        if let Ok(header) = part.header() {
-            reader.read.clocks = (header.wall_nanos, header.monotonic_nanos);
-        }
         let again = part.header().is_ok_and(|header| limit.is_some_and(|l| header.first >= l));
         if !again {
             // Where the next one's header is damaged nobody knows with what it begins.
@@ -244,7 +241,14 @@ impl<T: FnMut(u64, Entry)> Reader<T> {
             Entry::decode(record.kind, &body).map_err(|_| "what this version cannot read")
         });
         match entry {
-            Ok(Some(entry)) => (self.take)(record.monotonic_nanos, entry),
+            Ok(Some(entry)) => {
+                // A supervisor that died before it reported had the run's clock stand still.
+                let counts = matches!(entry, Entry::Reported(_)) || self.read.clocks == (0, 0);
+                if let (true, Ok(header)) = (counts, part.header()) {
+                    self.read.clocks = (header.wall_nanos, header.monotonic_nanos);
+                }
+                (self.take)(record.monotonic_nanos, entry);
+            }
             // A kind of a later version.
             Ok(None) => {}
             Err(why) => self.miss(part, offset, record.sequence, why)?,
