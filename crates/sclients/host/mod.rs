@@ -1,4 +1,5 @@
-//! How the host fared while the run measured: what others took, and what its network dropped.
+//! How the host fared while the run measured: what others took, and what its network dropped; of the
+//! network also before, since connections are opened then.
 //!
 //! [`Reading::take`] is the one place that reads; [`HostWatch`] compares a reading a second and keeps
 //! the worst. The files are memory of the kernel, and reading them does not block. A fact that cannot
@@ -84,6 +85,8 @@ pub struct HostStrain {
     pub softnet: Option<Softnet>,
     /// TCP's counters that grew, by name.
     pub tcp: Vec<(String, u64)>,
+    /// Those that grew before, while connections were opened and warmed up.
+    pub tcp_before: Vec<(String, u64)>,
     /// How often the wall clock was set.
     pub clock_jumps: u64,
     /// Time between the first reading and the last.
@@ -93,6 +96,7 @@ pub struct HostStrain {
 /// Compares readings.
 #[derive(Clone, Debug, Default)]
 pub struct HostWatch {
+    before: Option<Reading>,
     first: Option<(Reading, Instant)>,
     last: Option<(Reading, Instant)>,
     steal_worst: Option<f64>,
@@ -102,11 +106,11 @@ pub struct HostWatch {
 }
 
 impl HostWatch {
-    /// Whether a reading is due at `now`, where the run is `measuring` or not. The first and the
-    /// last enclose the measurement.
+    /// Whether a reading is due at `now`, where the run is `measuring` or not: one before it does; then
+    /// the first and the last enclose the measurement.
     pub fn is_due(&self, measuring: bool, now: Instant) -> bool {
         match &self.last {
-            None => measuring,
+            None => measuring || self.before.is_none(),
             Some((_, at)) if measuring => !self.over && now.since(*at) >= EVERY,
             Some(_) => !self.over,
         }
@@ -114,6 +118,10 @@ impl HostWatch {
 
     /// Takes in a reading of `now`, the last one if no more is measured.
     pub fn add(&mut self, reading: Reading, measuring: bool, now: Instant) {
+        if self.last.is_none() && !measuring {
+            self.before = Some(reading);
+            return;
+        }
         self.over = !measuring;
         if let Some((last, at)) = &self.last {
             let share = steal_share(last, &reading);
@@ -145,6 +153,7 @@ impl HostWatch {
                 squeezed: last.squeezed.saturating_sub(first.squeezed),
             }),
             tcp: grown(&first.tcp, &last.tcp),
+            tcp_before: self.before.map_or_else(Vec::new, |before| grown(&before.tcp, &first.tcp)),
             clock_jumps: self.clock_jumps,
             length: ended.since(*begun),
         }
@@ -194,7 +203,10 @@ mod tests {
     #[test]
     fn a_reading_a_second_encloses_the_measurement() {
         let mut watch = HostWatch::default();
-        assert!(!watch.is_due(false, at(0)) && watch.is_due(true, at(0)));
+        assert!(watch.is_due(true, at(0)), "a run that is taken up in its measurement");
+        assert!(watch.is_due(false, at(0)), "one before");
+        watch.add(reading(0, 0), false, at(0));
+        assert!(!watch.is_due(false, at(5000)) && watch.is_due(true, at(0)));
         watch.add(reading(0, 0), true, at(0));
         assert!(!watch.is_due(true, at(999)) && watch.is_due(true, at(1000)));
         assert!(watch.is_due(false, at(10)), "the last one, whenever it ends");
@@ -226,6 +238,21 @@ mod tests {
         watch.add(later, false, at(1000));
         assert_eq!(watch.strain().tcp, [("ListenOverflows".to_owned(), 7)]);
         assert_eq!(watch.strain().clock_jumps, 1);
+    }
+
+    #[test]
+    fn what_grew_before_the_measurement_is_told_apart() {
+        let of = |overflows| {
+            let mut reading = reading(0, 0);
+            reading.tcp[0] = Some(overflows);
+            reading
+        };
+        let mut watch = HostWatch::default();
+        watch.add(of(3), false, at(0));
+        watch.add(of(10), true, at(1000));
+        watch.add(of(10), false, at(2000));
+        assert_eq!(watch.strain().tcp_before, [("ListenOverflows".to_owned(), 7)]);
+        assert_eq!(watch.strain().tcp, []);
     }
 
     #[test]

@@ -453,7 +453,11 @@ fn strain(summary: &Summary) -> Value {
 
 /// How the host fared in measurement; null is what its kernel does not say.
 fn host(host: &HostStrain) -> Value {
-    let tcp = host.tcp.iter().map(|(name, grown)| (name.clone(), (*grown).into()));
+    let named = |counters: &[(String, u64)]| {
+        Value::Object(
+            counters.iter().map(|(name, grown)| (name.clone(), (*grown).into())).collect(),
+        )
+    };
     json!({
         "steal_share": host.steal_share,
         "steal_share_worst": host.steal_share_worst,
@@ -462,7 +466,8 @@ fn host(host: &HostStrain) -> Value {
         "packets_dropped": host.softnet.map(|softnet| softnet.dropped),
         "squeezes": host.softnet.map(|softnet| softnet.squeezed),
         "clock_jumps": host.clock_jumps,
-        "tcp": Value::Object(tcp.collect()),
+        "tcp": named(&host.tcp),
+        "tcp_before": named(&host.tcp_before),
     })
 }
 

@@ -636,7 +636,7 @@ fn heed_health(context: &mut Context, now: Instant) {
     }
 }
 
-/// Reads how the host fares, once a second of measurement and at its end.
+/// Reads how the host fares: before anything is opened, once a second of measurement and at its end.
 fn watch_host(world: &mut World, now: Instant) {
     let World { conductor, host, .. } = world;
     let running = matches!(conductor.job, Job::Run(..)) && conductor.stage == Stage::Running;
