@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "read by the tests alone")]
 
 pub mod namespace;
+pub mod refusals;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
@@ -74,6 +75,12 @@ impl Sclients {
 
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
+        self
+    }
+
+    /// With a kernel that refuses some calls.
+    pub fn refused(mut self, refusal: &refusals::Refusal) -> Self {
+        refusals::refuse(&mut self.command, refusal);
         self
     }
 
@@ -462,6 +469,12 @@ pub fn await_gone(tag: &str, time: Duration) {
 
 pub fn send(pid: i32, signal: Signal) {
     signal::kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// Lets a process open so many descriptors from now on.
+pub fn limit_descriptors(pid: i32, soft: u64) {
+    let words = [format!("--pid={pid}"), format!("--nofile={soft}:")];
+    assert!(Command::new("prlimit").args(words).status().unwrap().success());
 }
 
 /// Looks until `condition` holds; false if it does not within `time`.
