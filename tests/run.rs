@@ -167,7 +167,8 @@ fn the_keys_of_the_json_contract_are_there() {
         generator.loop_lag_us generator.strain.runqueue_share generator.strain.cpu_share
         generator.strain.involuntary_switches_per_s generator.strain.longest_stop_ms
         workers.0.runqueue_share workers.0.cpu_share host.steal_share host.cpu_pressure
-        host.throttled_periods host.packets_dropped host.clock_jumps host.tcp host.baseline.seconds
+        host.throttled_periods host.packets_dropped host.clock_jumps host.tcp host.tcp_before
+        host.baseline.seconds
         host.baseline.steal_share host.baseline.cpu_pressure host.baseline.packets_dropped
         host.baseline.tcp generator.departures supervisor.cpu_seconds supervisor.rss_peak_bytes
         supervisor.loop_gap_us target.connections_seen target.requests_seen";

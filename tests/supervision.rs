@@ -2,7 +2,9 @@
 
 mod driver;
 
-use driver::{Report, Running, Server, followed, sclients, send, shell, wait_until};
+use driver::{
+    Report, Running, Server, followed, limit_descriptors, sclients, send, shell, wait_until,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -575,13 +577,6 @@ fn workers_are_to_be_killed_for_memory_before_their_supervisor() {
     let (own, workers) = (score(run.pid()), score(run.child("sclients: worker 0")));
     assert!(workers > own || own == 1_000, "{workers} and {own}");
     run.wait().expect(0);
-}
-
-/// Lets a process open so many descriptors from now on.
-fn limit_descriptors(pid: i32, soft: u64) {
-    let words = [format!("--pid={pid}"), format!("--nofile={soft}:")];
-    let done = std::process::Command::new("prlimit").args(words).status();
-    assert!(done.unwrap().success());
 }
 
 #[test]

@@ -54,6 +54,10 @@ impl Verdict {
             reasons.push(doubt);
             state = state.max(State::Suspect);
         }
+        if let Some(doubt) = own_target(summary) {
+            reasons.push(doubt);
+            state = state.max(State::Suspect);
+        }
         if !summary.course.trouble.is_empty() {
             reasons.extend(summary.course.trouble.iter().cloned());
             state = state.max(State::Suspect);
@@ -102,6 +106,15 @@ fn own_limits(summary: &Summary) -> Option<String> {
         ours.map(|outcome| format!("{} {}", failed(*outcome), outcome.name())).collect();
     (!counted.is_empty())
         .then(|| format!("this host's own limits failed some: {}", counted.join(", ")))
+}
+
+/// Connections that our own target left waiting, since this host refused: what was late is not a server.
+fn own_target(summary: &Summary) -> Option<String> {
+    let refused = summary.fold.target_counters().connections_failed;
+    let refused = Outcome::ALL.iter().filter(|outcome| refused[**outcome as usize] > 0);
+    let named: Vec<&str> = refused.map(|outcome| outcome.name()).collect();
+    let why = || format!("the embedded target could not always accept: {}", named.join(", "));
+    (!named.is_empty()).then(why)
 }
 
 /// The ledger over all workers; what was lost counts as still open.

@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "read by the tests alone")]
 
 pub mod namespace;
+pub mod refusals;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
@@ -77,6 +78,12 @@ impl Sclients {
 
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
+        self
+    }
+
+    /// With a kernel that refuses some calls.
+    pub fn refused(mut self, refusal: &refusals::Refusal) -> Self {
+        refusals::refuse(&mut self.command, refusal);
         self
     }
 
@@ -480,6 +487,12 @@ pub fn stall(pid: i32, time: Duration) {
     send(pid, Signal::SIGSTOP);
     thread::sleep(time);
     send(pid, Signal::SIGCONT);
+}
+
+/// Lets a process open so many descriptors from now on.
+pub fn limit_descriptors(pid: i32, soft: u64) {
+    let words = [format!("--pid={pid}"), format!("--nofile={soft}:")];
+    assert!(Command::new("prlimit").args(words).status().unwrap().success());
 }
 
 /// Looks until `condition` holds; false if it does not within `time`.

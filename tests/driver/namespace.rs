@@ -51,9 +51,19 @@ fn leave_out(name: &str, why: &str) {
 
 /// Connections that this namespace began.
 pub fn active_opens() -> u64 {
-    let text = fs::read_to_string("/proc/net/snmp").unwrap();
-    let mut rows = text.lines().filter(|line| line.starts_with("Tcp:"));
+    counter("snmp", "Tcp:", "ActiveOpens")
+}
+
+/// A counter of this namespace's kernel: of this file of `/proc/net`, in this line.
+pub fn counter(file: &str, line: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/net/{file}")).unwrap();
+    let mut rows = text.lines().filter(|row| row.starts_with(line));
     let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
     let mut pairs = names.split_whitespace().zip(values.split_whitespace());
-    pairs.find(|(name, _)| *name == "ActiveOpens").unwrap().1.parse().unwrap()
+    pairs.find(|(found, _)| *found == name).unwrap().1.parse().unwrap()
+}
+
+/// Sets what this namespace has of `/proc/sys/net`.
+pub fn set(name: &str, value: &str) {
+    fs::write(format!("/proc/sys/net/{name}"), value).unwrap();
 }

@@ -87,6 +87,8 @@ pub struct HostStrain {
     pub softnet: Option<Softnet>,
     /// TCP's counters that grew, by name.
     pub tcp: Vec<(String, u64)>,
+    /// Those that grew before, while connections were opened and warmed up.
+    pub tcp_before: Vec<(String, u64)>,
     /// How often the wall clock was set.
     pub clock_jumps: u64,
     /// Time between the first reading and the last.
@@ -137,8 +139,8 @@ pub struct HostWatch {
 }
 
 impl HostWatch {
-    /// Whether a reading is due at `now`, where the run is `measuring` or not. The first and the
-    /// last enclose the measurement.
+    /// Whether a reading is due at `now`, where the run is `measuring` or not: one before it does; then
+    /// the first and the last enclose the measurement.
     pub fn is_due(&self, measuring: bool, now: Instant) -> bool {
         match &self.last {
             None => measuring,
@@ -188,6 +190,9 @@ impl HostWatch {
             }),
             softnet: lost_packets(first, last),
             tcp: grown(&first.tcp, &last.tcp),
+            tcp_before: self
+                .before
+                .map_or_else(Vec::new, |[_, (before, _)]| grown(&before.tcp, &first.tcp)),
             clock_jumps: self.clock_jumps,
             length: ended.since(*begun),
             baseline: self.before.map(|[first, last]| Baseline::between(&first, &last)),
@@ -300,6 +305,21 @@ mod tests {
             ..Baseline::default()
         };
         assert_eq!((strain.baseline, strain.steal_share), (Some(expected), Some(0.0)));
+    }
+
+    #[test]
+    fn what_grew_before_the_measurement_is_told_apart() {
+        let of = |overflows| {
+            let mut reading = reading(0, 0);
+            reading.tcp[0] = Some(overflows);
+            reading
+        };
+        let mut watch = HostWatch::default();
+        watch.add_baseline(of(3), at(0));
+        watch.add(of(10), true, at(1000));
+        watch.add(of(10), false, at(2000));
+        assert_eq!(watch.strain().tcp_before, [("ListenOverflows".to_owned(), 7)]);
+        assert_eq!(watch.strain().tcp, []);
     }
 
     #[test]

@@ -84,9 +84,11 @@ pub fn softnet(softnet_stat: &str) -> Option<Softnet> {
 
 /// Counters of `/proc/net/netstat` and `/proc/net/snmp` that are told where they grow, with the
 /// line that they stand in. They are of the whole network namespace: they explain, they do not convict.
-pub const TCP_COUNTERS: [(&str, &str); 14] = [
+pub const TCP_COUNTERS: [(&str, &str); 17] = [
     ("TcpExt:", "ListenOverflows"),
     ("TcpExt:", "ListenDrops"),
+    ("TcpExt:", "TCPReqQFullDoCookies"),
+    ("TcpExt:", "TCPReqQFullDrop"),
     ("TcpExt:", "TCPTimeouts"),
     ("TcpExt:", "TCPSynRetrans"),
     ("TcpExt:", "TCPLostRetransmit"),
@@ -94,6 +96,7 @@ pub const TCP_COUNTERS: [(&str, &str); 14] = [
     ("TcpExt:", "TCPRcvQDrop"),
     ("TcpExt:", "TCPZeroWindowDrop"),
     ("TcpExt:", "TCPAbortOnMemory"),
+    ("TcpExt:", "TCPMemoryPressures"),
     ("TcpExt:", "TCPTimeWaitOverflow"),
     ("TcpExt:", "PruneCalled"),
     ("Tcp:", "RetransSegs"),

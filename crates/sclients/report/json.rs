@@ -488,6 +488,7 @@ fn host(host: &HostStrain) -> Value {
         "squeezes": host.softnet.map(|softnet| softnet.squeezed),
         "clock_jumps": host.clock_jumps,
         "tcp": tcp(&host.tcp),
+        "tcp_before": tcp(&host.tcp_before),
         "baseline": host.baseline.as_ref().map(baseline),
     })
 }

@@ -187,6 +187,7 @@ fn connections(page: &mut Page, summary: &Summary) {
         ),
     );
     classes(page, &counters.connections_failed);
+    syn_retries(page, summary);
     let unserved = summary.fold.gauges().unserved;
     if counters.of(Counter::RequestsDue) > 0 && unserved > 0 {
         page.line("", &format!("{} live without an answer at the end", grouped(unserved)));
@@ -199,6 +200,31 @@ fn connections(page: &mut Page, summary: &Summary) {
             &format!("{connections} connections and {requests} requests with their workers"),
         );
     }
+}
+
+/// Why connects took whole seconds: the kernel sends a SYN again after 1 s, 2 s more and 4 s more.
+/// Counted in the network namespace, so they are of everybody in it.
+fn syn_retries(page: &mut Page, summary: &Summary) {
+    let host = &summary.course.host;
+    let grown = |wanted: &str| {
+        let all = host.tcp_before.iter().chain(&host.tcp);
+        all.filter(|(name, _)| name == wanted).map(|(_, grown)| grown).sum::<u64>()
+    };
+    let again = grown("TCPSynRetrans");
+    if again == 0 {
+        return;
+    }
+    let queues = [("accept", "ListenOverflows"), ("SYN", "TCPReqQFullDoCookies")];
+    let full = queues.into_iter().map(|(queue, name)| (queue, grown(name)));
+    let full: Vec<String> = full
+        .filter(|(_, times)| *times > 0)
+        .map(|(queue, times)| format!("{queue} queue full {} times", grouped(times)))
+        .collect();
+    let why = if full.is_empty() { String::new() } else { format!(" ({})", full.join(", ")) };
+    page.line(
+        "SYN retries",
+        &format!("this host sent {} SYNs again, each 1 s or more late{why}", grouped(again)),
+    );
 }
 
 fn requests(page: &mut Page, summary: &Summary) {

@@ -295,10 +295,12 @@ impl Model for Serve {
 
     fn exhausted(&mut self, error: SocketError) {
         let outcome = match error {
+            SocketError::FileLimit => Outcome::LocalFileLimit,
             SocketError::FileTable => Outcome::LocalFileTable,
             SocketError::NoBuffers => Outcome::LocalNoBuffers,
             SocketError::NoWatches => Outcome::LocalWatches,
-            _ => Outcome::LocalFileLimit,
+            SocketError::NotPermitted => Outcome::LocalNotPermitted,
+            _ => Outcome::LocalOther,
         };
         self.recorder.count(Counter::ConnectionsAttempted);
         self.recorder.counters.connections_failed[outcome as usize] += 1;

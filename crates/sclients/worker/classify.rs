@@ -26,12 +26,17 @@ pub const fn of_attempt(error: SocketError) -> Outcome {
 pub const fn of_broken(error: SocketError, stale: bool) -> Outcome {
     match error {
         SocketError::Reset if stale => Outcome::StaleKeepalive,
-        SocketError::NoBuffers => Outcome::LocalNoBuffers,
-        SocketError::NotPermitted => Outcome::LocalNotPermitted,
+        SocketError::Reset | SocketError::Refused => Outcome::Reset,
         SocketError::TimedOut => Outcome::TimeoutTotal,
-        SocketError::Unreachable => Outcome::ConnectUnreachable,
-        SocketError::Other(_) => Outcome::LocalOther,
-        _ => Outcome::Reset,
+        SocketError::Unreachable
+        | SocketError::NotPermitted
+        | SocketError::SourceTaken
+        | SocketError::NoSource
+        | SocketError::FileLimit
+        | SocketError::FileTable
+        | SocketError::NoBuffers
+        | SocketError::NoWatches
+        | SocketError::Other(_) => of_attempt(error),
     }
 }
 
@@ -56,5 +61,47 @@ pub const fn of_exchange(failure: Failure, reused: bool) -> Outcome {
         Failure::ExtraData => Outcome::ExtraData,
         Failure::BodyLimit => Outcome::BodyLimit,
         Failure::EchoMismatch => Outcome::EchoMismatch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+    use stats::Fault;
+
+    #[test]
+    fn what_this_host_refuses_is_never_the_targets_fault() {
+        for (errno, class) in [
+            (Errno::EMFILE, Outcome::LocalFileLimit),
+            (Errno::ENFILE, Outcome::LocalFileTable),
+            (Errno::EADDRINUSE, Outcome::LocalPorts),
+            (Errno::EADDRNOTAVAIL, Outcome::LocalPorts),
+            (Errno::ENOBUFS, Outcome::LocalNoBuffers),
+            (Errno::ENOMEM, Outcome::LocalNoBuffers),
+            (Errno::ENOSPC, Outcome::LocalWatches),
+            (Errno::EPERM, Outcome::LocalNotPermitted),
+            (Errno::EACCES, Outcome::LocalNotPermitted),
+            (Errno::EINVAL, Outcome::LocalOther),
+        ] {
+            let error = SocketError::from(errno);
+            let classes = [of_attempt(error), of_broken(error, false), of_broken(error, true)];
+            assert_eq!(classes, [class; 3], "{errno}");
+            assert_eq!(class.fault(), Fault::Tester);
+        }
+        assert_eq!(of_attempt(SocketError::NoSource), Outcome::LocalPorts);
+    }
+
+    #[test]
+    fn what_the_peer_does_to_a_connection_is_its_own() {
+        for (errno, stale, class) in [
+            (Errno::ECONNRESET, false, Outcome::Reset),
+            (Errno::EPIPE, false, Outcome::Reset),
+            (Errno::ECONNRESET, true, Outcome::StaleKeepalive),
+            (Errno::ETIMEDOUT, true, Outcome::TimeoutTotal),
+            (Errno::EHOSTUNREACH, false, Outcome::ConnectUnreachable),
+        ] {
+            assert_eq!(of_broken(errno.into(), stale), class, "{errno}");
+        }
     }
 }

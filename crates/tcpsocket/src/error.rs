@@ -93,8 +93,12 @@ mod tests {
             (Errno::EPIPE, SocketError::Reset),
             (Errno::EHOSTUNREACH, SocketError::Unreachable),
             (Errno::EADDRNOTAVAIL, SocketError::SourceTaken),
+            (Errno::EADDRINUSE, SocketError::SourceTaken),
             (Errno::EMFILE, SocketError::FileLimit),
+            (Errno::ENFILE, SocketError::FileTable),
+            (Errno::ENOBUFS, SocketError::NoBuffers),
             (Errno::ENOMEM, SocketError::NoBuffers),
+            (Errno::ENOSPC, SocketError::NoWatches),
             (Errno::EPROTO, SocketError::Other(Errno::EPROTO as i32)),
         ] {
             assert_eq!(SocketError::from(errno), class);
