@@ -322,6 +322,24 @@ fn stream_flags() -> i32 {
     libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC
 }
 
+/// B15: nor may a target watch what it accepts. It costs one connection each time that it looks, and the
+/// others wait.
+#[test]
+fn a_target_that_may_watch_no_more_accepts_by_timer() {
+    let when = &[When::Is(1, libc::EPOLL_CTL_ADD), When::AtLeast(2, FIRST_REFUSED)];
+    let refusal = Refusal { call: libc::SYS_epoll_ctl, when, errno: Errno::ENOSPC };
+    let server = Server::refused(&refusal);
+    let begun = Instant::now();
+    let words = "--format json --conns 100 --load hold --duration 2s";
+    let report = sclients(words).arg(server.url()).run().expect(0).json();
+    report.assert_ledger();
+    let seen = server.stop();
+    let most = 2 * begun.elapsed().as_secs() + 10;
+    let refused = of_class(&seen, "target.accepts_refused", "local.epoll_watches");
+    assert!((1..=most).contains(&refused), "{refused} of at most {most}");
+    assert!(report.count("connections.closed.by_server") <= refused);
+}
+
 /// B15: the kernel has no room for what is to be sent.
 #[test]
 fn a_send_that_the_kernel_has_no_memory_for_is_not_the_targets() {

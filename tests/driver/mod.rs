@@ -402,7 +402,16 @@ impl Server {
     }
 
     pub fn listen(listen: &str, words: &str) -> Self {
-        let mut running = sclients("serve --format json --listen").arg(listen).words(words).spawn();
+        Self::of(sclients("serve --format json --listen").arg(listen).words(words))
+    }
+
+    /// With a kernel that refuses some calls.
+    pub fn refused(refusal: &refusals::Refusal) -> Self {
+        Self::of(sclients("serve --format json --listen 127.0.0.1:0").refused(refusal))
+    }
+
+    fn of(command: Sclients) -> Self {
+        let mut running = command.spawn();
         let line = running.await_line("listening at ");
         let address = line.split_whitespace().nth(2).unwrap().to_owned();
         Self { running, address }

@@ -99,7 +99,12 @@ impl Ledger {
 struct Listener;
 
 impl AcceptHandler<Context> for Listener {
-    fn accepted(&mut self, stream: Stream, context: &mut Context) -> HandlerResult {
+    fn accepted(
+        &mut self,
+        stream: Stream,
+        _acceptor: &mut Acceptor,
+        context: &mut Context,
+    ) -> HandlerResult {
         let machine = Server::new(Rc::clone(&context.world.responses));
         let serving = Serving { link: Link::new(machine) };
         if let Err(error) = context.insert(Boxed::new(StreamTarget::new(stream, serving))) {

@@ -35,18 +35,27 @@ pub fn listen<L: Model>(
 pub struct Listener;
 
 impl Listener {
-    /// Listens again after [`RETRY`]; setting the filter re-arms, so nothing that waits is missed.
+    /// Listens again after [`RETRY`]; setting the filter re-arms, so nothing that waits is missed. To be
+    /// watched again takes one of what ran out: where there is none yet, it comes back once more.
     pub(crate) fn resume<L: Model>(
         acceptor: &mut Acceptor,
         context: &mut Context<L>,
     ) -> HandlerResult {
         let Filter { readable, writable, exceptional } = Filter::READABLE;
-        Ok(context.set_dispatch_filter(acceptor, readable, writable, exceptional)?)
+        match context.set_dispatch_filter(acceptor, readable, writable, exceptional) {
+            Ok(()) => Ok(()),
+            Err(error) => Self.exhausted(acceptor, context, error.into()),
+        }
     }
 }
 
 impl<L: Model> AcceptHandler<Context<L>> for Listener {
-    fn accepted(&mut self, stream: Stream, context: &mut Context<L>) -> HandlerResult {
+    fn accepted(
+        &mut self,
+        stream: Stream,
+        acceptor: &mut Acceptor,
+        context: &mut Context<L>,
+    ) -> HandlerResult {
         let Some((machine, place)) = context.world.model.accept() else {
             return Ok(());
         };
@@ -54,10 +63,7 @@ impl<L: Model> AcceptHandler<Context<L>> for Listener {
         let target = Target::Connection(StreamTarget::new(stream, connection));
         let id = match context.insert(target) {
             Ok(id) => id,
-            Err(error) => {
-                context.world.model.exhausted(error.into());
-                return Ok(());
-            }
+            Err(error) => return self.exhausted(acceptor, context, error.into()),
         };
         context.with_target(id, |target, context| match target {
             Target::Connection(target) => target.handler.connected(&mut target.stream, context),

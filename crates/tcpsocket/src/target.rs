@@ -107,11 +107,17 @@ impl<C: ?Sized, H: StreamHandler<C>> DispatchTarget<C> for StreamTarget<H> {
 
 /// What a program does about its listener.
 pub trait AcceptHandler<C: ?Sized> {
-    /// A connection was accepted.
+    /// A connection was accepted. A handler that can do nothing with it for want of something may stop
+    /// polling `acceptor`, as in [`AcceptHandler::exhausted`]; then no more are accepted in this turn.
     ///
     /// # Errors
     /// Closes the listener and is told to the loop's error policy; so for both methods.
-    fn accepted(&mut self, stream: Stream, context: &mut C) -> HandlerResult;
+    fn accepted(
+        &mut self,
+        stream: Stream,
+        acceptor: &mut Acceptor,
+        context: &mut C,
+    ) -> HandlerResult;
 
     /// The host has nothing left to accept with. The listener goes on saying readable, so stop
     /// polling it ([`dispatch::DispatchContext::set_dispatch_filter`]) and come back by timer.
@@ -163,7 +169,12 @@ impl<C: ?Sized, H: AcceptHandler<C>> DispatchTarget<C> for AcceptTarget<H> {
     fn dispatch_event(&mut self, context: &mut C, _event: Event) -> HandlerResult {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.acceptor.accept() {
-                Ok(Some(stream)) => self.handler.accepted(stream, context)?,
+                Ok(Some(stream)) => {
+                    self.handler.accepted(stream, &mut self.acceptor, context)?;
+                    if !self.acceptor.current_dispatch_filter().readable {
+                        return Ok(());
+                    }
+                }
                 Ok(None) => return Ok(()),
                 Err(error) => return self.handler.exhausted(&mut self.acceptor, context, error),
             }

@@ -420,7 +420,12 @@ impl StreamHandler<Context> for Echoing {
 }
 
 impl AcceptHandler<Context> for Echoing {
-    fn accepted(&mut self, stream: Stream, context: &mut Context) -> HandlerResult {
+    fn accepted(
+        &mut self,
+        stream: Stream,
+        _: &mut Acceptor,
+        context: &mut Context,
+    ) -> HandlerResult {
         context.world.accepted += 1;
         context.insert(dispatch::Boxed::new(StreamTarget::new(stream, Self)))?;
         Ok(())
