@@ -280,11 +280,7 @@ fn live(disk: &Shaky, end: End, next: u64, draw: &mut Draw) -> Safe {
                 writer.synced(sequence);
                 safe.synced = sequence;
             }
-            // Until all is written again a reader takes what stands in the new segment.
-            Err(_) => {
-                writer.sync_failed();
-                safe.taken = safe.synced;
-            }
+            Err(_) => writer.sync_failed(),
         }
     }
     safe

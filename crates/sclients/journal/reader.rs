@@ -83,18 +83,11 @@ pub fn read(
         });
     };
     let read = Read { run, end: End::default(), clocks: (0, 0), torn: None, holes: Vec::new() };
-    let mut reader = Reader { read, salvage, take };
+    let mut reader = Reader { read, salvage, copies: Vec::new(), take };
     for (index, part) in segments.iter().enumerate() {
         let later = &segments[index + 1..];
-        // What a failed sync may have lost stands in a later segment once more.
-        let firsts = later.iter().filter_map(|part| part.header().ok());
-        let limit = firsts.map(|header| header.first).min();
-        let again = part.header().is_ok_and(|header| limit.is_some_and(|l| header.first >= l));
-        if !again {
-            // Where the next one's header is damaged nobody knows with what it begins.
-            let known = later.first().is_none_or(|next| next.header().is_ok());
-            reader.segment(part, limit.filter(|_| known), later.is_empty())?;
-        }
+        let again = later.iter().filter_map(|part| part.header().ok()).map(|header| header.first);
+        reader.segment(part, again.min(), later.is_empty())?;
     }
     // Nor is the number of such a one free: what follows has the next.
     reader.read.end.segment = last;
@@ -134,65 +127,79 @@ fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, JournalError> {
 struct Reader<T> {
     read: Read,
     salvage: bool,
+    /// The checksums of the last record, of which there may be more than one copy.
+    copies: Vec<u32>,
     take: T,
 }
 
 impl<T: FnMut(u64, Entry)> Reader<T> {
-    /// Reads the segment of `part` up to the record `limit`, with which a later segment begins.
-    fn segment(&mut self, part: &Part, limit: Option<u64>, last: bool) -> Result<(), JournalError> {
-        self.begin(part)?;
+    /// Reads the segment of `part`. From record `again` on a later one has it once more, or some of it:
+    /// what a failed sync may have lost is written twice, and what is read once is passed over.
+    fn segment(&mut self, part: &Part, again: Option<u64>, last: bool) -> Result<(), JournalError> {
+        if !self.begin(part, again)? {
+            return Ok(());
+        }
         let bytes = bytes(&part.path, SEGMENT_BYTES_MAX)?;
         let mut offset = HEADER_BYTES;
-        while limit.is_none_or(|limit| self.read.end.sequence < limit) {
+        loop {
+            let due = self.read.end.sequence;
             match segment::at(&bytes, offset) {
-                Found::Record(record, length) if record.sequence == self.read.end.sequence => {
-                    self.record(part, offset, record)?;
+                Found::Record(record, length) if record.sequence <= due => {
                     offset += length;
-                    self.read.end.sequence += 1;
-                    self.read.end.crc = segment::seed(&bytes, offset);
+                    let crc = segment::seed(&bytes, offset);
+                    if record.sequence == due {
+                        self.record(part, offset - length, record)?;
+                        (self.read.end.sequence, self.read.end.crc) = (due + 1, crc);
+                        self.copies.clear();
+                    }
+                    if record.sequence + 1 == self.read.end.sequence {
+                        self.copies.push(crc);
+                    }
                 }
-                Found::End => break,
-                _ => match self.behind(&bytes, offset, limit.unwrap_or(u64::MAX)) {
+                Found::End => return Ok(()),
+                _ if again.is_some_and(|again| again <= due) => return Ok(()),
+                _ => match self.behind(&bytes, offset) {
                     Some(place) => offset = self.pass_over(part, &bytes, offset, place)?,
                     None if last => {
                         let (path, bytes) = (part.path.clone(), bytes.len() - offset);
                         self.read.torn = Some(Torn { path, offset, bytes });
                         return Ok(());
                     }
-                    None => break,
+                    // The next one says what is missing.
+                    None => return Ok(()),
                 },
             }
         }
-        match limit.filter(|limit| self.read.end.sequence < *limit) {
-            Some(limit) => self.miss(part, offset, limit, "records are missing"),
-            None => Ok(()),
-        }
     }
 
-    /// Whether a segment belongs where it stands.
-    fn begin(&mut self, part: &Part) -> Result<(), JournalError> {
-        let End { sequence, crc, .. } = self.read.end;
+    /// Whether a segment is to be read: it belongs where it stands, or may.
+    fn begin(&mut self, part: &Part, again: Option<u64>) -> Result<bool, JournalError> {
+        let sequence = self.read.end.sequence;
         match part.header() {
             Ok(header) if header.run != self.read.run => {
-                self.miss(part, 0, sequence, "a segment of another run")
+                return self.miss(part, 0, sequence, "a segment of another run").map(|()| false);
+            }
+            // What is before it comes behind it, once more, and so does what is in it.
+            Ok(header) if header.first > sequence && again.is_some_and(|a| a <= sequence) => {
+                return Ok(false);
             }
             Ok(header) if header.first > sequence => {
-                self.miss(part, 0, header.first, "the segment before it is missing")
+                self.miss(part, 0, header.first, "what is before it is missing")?;
             }
-            Ok(header) if header.before != crc && sequence > 0 => {
-                self.miss(part, 0, sequence, "it does not follow what is before it")
-            }
-            Ok(_) => Ok(()),
-            Err(error) => self.miss(part, 0, sequence, &error.to_string()),
+            Ok(header) if header.first < sequence || sequence == 0 => {}
+            Ok(header) if self.copies.contains(&header.before) => {}
+            Ok(_) => self.miss(part, 0, sequence, "it does not follow what is before it")?,
+            Err(error) => self.miss(part, 0, sequence, &error.to_string())?,
         }
+        Ok(true)
     }
 
     /// The next record behind what is none.
-    fn behind(&self, bytes: &[u8], offset: usize, limit: u64) -> Option<usize> {
+    fn behind(&self, bytes: &[u8], offset: usize) -> Option<usize> {
         let first = self.read.end.sequence;
         // There cannot be more records than there is room for.
         let most = first + (bytes.len() / segment::RECORD_BYTES) as u64 + 1;
-        segment::next(bytes, offset + 1, first..most.min(limit))
+        segment::next(bytes, offset + 1, first..most)
     }
 
     fn pass_over(
