@@ -2,7 +2,9 @@
 
 mod driver;
 
-use driver::{BINARY, Done, Report, Sclients, Server, await_gone, followed, sclients, send};
+use driver::{
+    BINARY, Done, Report, Sclients, Server, await_gone, await_unwritten, followed, sclients, send,
+};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -156,7 +158,7 @@ fn a_killed_supervisor_costs_a_second_at_most() {
         std::thread::sleep(Duration::from_millis(after));
         run.signal(Signal::SIGKILL);
         let killed = loading.elapsed().as_secs_f64();
-        await_gone(run.tag(), Duration::from_secs(1));
+        await_end(&run, &folder);
         let told = report(&folder, "").expect(INVALID).json();
         assert_reason(&told, "the supervisor died: nothing is known of what came after");
         told.assert_ledger();
@@ -258,13 +260,19 @@ fn kept_runs_leave_no_other_files() {
     assert_eq!(names(&folder.join("journal")), ["00000001"]);
 }
 
+/// Waits until all of a killed run is gone.
+fn await_end(run: &driver::Running, folder: &Path) {
+    await_gone(run.tag(), Duration::from_secs(1));
+    await_unwritten(folder);
+}
+
 /// Starts a run, kills its supervisor `after` the begin of load, and waits for all of it to be gone.
 fn killed(words: &str, folder: &Path, after: Duration) {
     let mut run = followed(words).arg("--out").arg(folder).spawn();
     run.await_measurement();
     std::thread::sleep(after);
     run.signal(Signal::SIGKILL);
-    await_gone(run.tag(), Duration::from_secs(2));
+    await_end(&run, &folder);
 }
 
 fn resume(folder: &Path) -> Sclients {
@@ -327,7 +335,7 @@ fn who_was_dead_and_not_yet_followed_is_followed_by_the_next_supervisor() {
         send(run.child("sclients: worker 1"), Signal::SIGKILL);
         std::thread::sleep(Duration::from_millis(2500));
         run.signal(Signal::SIGKILL);
-        await_gone(run.tag(), Duration::from_secs(2));
+        await_end(&run, &folder);
         let told = resume(&folder).run().expect(INVALID).json();
         told.assert_ledger();
         assert_eq!((told.count("requests.due"), told.count("connections.live")), (2_400, live));
@@ -347,7 +355,7 @@ fn a_run_can_die_and_be_resumed_more_than_once_and_losses_can_be_accepted() {
     let again = resume(&folder).spawn();
     std::thread::sleep(Duration::from_millis(2500));
     again.signal(Signal::SIGKILL);
-    await_gone(again.tag(), Duration::from_secs(2));
+    await_end(&again, &folder);
     let told = resume(&folder).run().json();
     told.assert_ledger();
     assert_eq!(told.list("resumed").len(), 2);
@@ -370,7 +378,7 @@ fn a_supervisor_that_died_at_once_does_not_shorten_what_was_between() {
     let again = resume(&folder).spawn();
     std::thread::sleep(Duration::from_millis(300));
     again.signal(Signal::SIGKILL);
-    await_gone(again.tag(), Duration::from_secs(2));
+    await_end(&again, &folder);
     let least = dead.elapsed().as_millis() as u64;
     let told = resume(&folder).run().expect(INVALID).json();
     told.assert_ledger();

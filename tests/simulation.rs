@@ -5,7 +5,7 @@
 
 mod driver;
 
-use driver::{Report, Running, Server, await_gone, followed, sclients, send};
+use driver::{Report, Running, Server, await_gone, await_unwritten, followed, sclients, send};
 use nix::sys::signal::Signal;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -104,6 +104,7 @@ impl Troubled<'_> {
     fn lose_supervisor(&mut self, draw: &mut Draw) {
         self.run.signal(Signal::SIGKILL);
         await_gone(self.run.tag(), Duration::from_secs(1));
+        await_unwritten(&self.folder);
         self.supervisors += 1;
         let told = sclients("report --format json").arg(self.folder).run().expect(5).json();
         told.assert_ledger();

@@ -487,6 +487,14 @@ pub fn await_gone(tag: &str, time: Duration) {
     assert!(gone, "after {time:?} there still are {:?}", tagged(tag));
 }
 
+/// Waits until nobody writes the run in `folder`: the kernel takes a dead process's descriptors, and its lock
+/// with them, a little after its name.
+#[track_caller]
+pub fn await_unwritten(folder: &Path) {
+    let folder = sclients::journal::Folder::new(folder);
+    assert!(wait_until(Duration::from_secs(1), || !folder.is_written().unwrap()));
+}
+
 pub fn send(pid: i32, signal: Signal) {
     signal::kill(Pid::from_raw(pid), signal).unwrap();
 }

@@ -400,7 +400,7 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
 }
 
 fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
-    let World { children, conductor, .. } = &mut context.world;
+    let World { children, conductor, tape, .. } = &mut context.world;
     if let Some(failure) = children.stillborn().filter(|_| conductor.stopped.is_none()) {
         return conductor.fail(failure);
     }
@@ -417,6 +417,7 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     }
     let start = now + START_AHEAD;
     conductor.start = Some(start);
+    tape.align(start, start);
     // Half a second behind the workers, so that each second's reports are there.
     conductor.next_second = start + SECOND + SECOND / 2;
     if let Job::Serve(config, listen) = &conductor.job {
@@ -432,12 +433,13 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
 /// Goes on with the run of a supervisor that died: its clock stood still since, and its workers are followed
 /// as any that die.
 fn take_up(context: &mut Context, past: &Past, now: Instant) -> ControlFlow<()> {
-    let World { children, conductor, fold, .. } = &mut context.world;
+    let World { children, conductor, fold, tape, .. } = &mut context.world;
     let Some((start, load)) = past.moved_to(now) else {
         return conductor.fail(Failure::Clock);
     };
     fold.shift(past.shift(now));
     (conductor.start, conductor.load) = (Some(start), load);
+    tape.align(start, now);
     conductor.next_second = now + SECOND + SECOND / 2;
     conductor.resumed.push(Resumed { after: now.since(start), gap: past.gap() });
     let succeed = !conductor.is_ending(now);

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Between two entries.
 const SECOND: Duration = Duration::from_secs(1);
+/// The reports of a second are in so soon after it.
+const REPORTED_WITHIN: Duration = Duration::from_millis(100);
 /// Between two looks at what each worker measured by itself.
 const OWN_EVERY: Duration = Duration::from_secs(300);
 /// The journal's end may take so long.
@@ -51,6 +53,13 @@ impl Tape {
         let (next_cut, next_own) = (begun + SECOND, begun + OWN_EVERY);
         let (ending, trouble) = (Ending::No, Vec::new());
         Self { journal, begun, next_cut, next_own, ending, trouble, slowest_sync: Duration::ZERO }
+    }
+
+    /// The intervals of the workers are counted from `start`: entries come when those of a second are in,
+    /// so that one that is lost costs no more than it.
+    pub(super) fn align(&mut self, start: Instant, now: Instant) {
+        let seconds = now.since(start).as_secs() + 1;
+        self.next_cut = start + Duration::from_secs(seconds) + REPORTED_WITHIN;
     }
 
     /// When its disk did not do what it should, in words.
@@ -135,7 +144,9 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     if now < tape.next_cut || full || !matches!(tape.ending, Ending::No) {
         return;
     }
-    tape.next_cut = now + SECOND;
+    while tape.next_cut <= now {
+        tape.next_cut = tape.next_cut + SECOND;
+    }
     let recent = world.fold.cut();
     let mut own = world.fold.take_own_of_buried();
     if world.tape.journal.is_none() {
