@@ -272,7 +272,7 @@ fn killed(words: &str, folder: &Path, after: Duration) {
     run.await_measurement();
     std::thread::sleep(after);
     run.signal(Signal::SIGKILL);
-    await_end(&run, &folder);
+    await_end(&run, folder);
 }
 
 fn resume(folder: &Path) -> Sclients {

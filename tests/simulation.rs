@@ -104,7 +104,7 @@ impl Troubled<'_> {
     fn lose_supervisor(&mut self, draw: &mut Draw) {
         self.run.signal(Signal::SIGKILL);
         await_gone(self.run.tag(), Duration::from_secs(1));
-        await_unwritten(&self.folder);
+        await_unwritten(self.folder);
         self.supervisors += 1;
         let told = sclients("report --format json").arg(self.folder).run().expect(5).json();
         told.assert_ledger();
