@@ -113,8 +113,9 @@ fn what_a_series_showed_is_told_when_a_later_step_cannot_begin() {
     let report = done.json();
     let points = report.list("points").len();
     assert!((1..10).contains(&points), "{points}");
-    let why = done.stderr.last().unwrap();
-    assert!(why.starts_with("sclients: ") && why.contains("(os error 24)"), "{why}");
+    // A child of that step may say after it that its supervisor is gone.
+    let why = done.stderr.iter().find(|line| line.contains("(os error 24)"));
+    assert!(why.is_some_and(|why| why.starts_with("sclients: ")), "{:?}", done.stderr);
     let saved = Report(serde_json::from_str(&read(&out, "curve.json")).unwrap());
     assert_eq!(saved.list("points").len(), points);
 }
