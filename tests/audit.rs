@@ -2,7 +2,7 @@
 
 mod driver;
 
-use driver::{Report, Server, followed, stall};
+use driver::{Server, followed, stall};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::process::{Child, Command, Stdio};
@@ -38,13 +38,6 @@ fn first_processor() -> usize {
     (0..CpuSet::count()).find(|cpu| ours.is_set(*cpu).unwrap()).unwrap()
 }
 
-#[track_caller]
-fn assert_told(report: &Report, list: &str, part: &str) {
-    let told = report.list(list);
-    let named = told.iter().any(|text| text.as_str().unwrap().contains(part));
-    assert!(named, "{part:?} is not in {list}: {:#}", report.0);
-}
-
 #[test]
 fn a_worker_that_shares_its_processor_waits_for_it_and_says_so() {
     let cpu = first_processor();
@@ -53,7 +46,7 @@ fn a_worker_that_shares_its_processor_waits_for_it_and_says_so() {
     let report = followed(&words).run().expect(0).json();
     report.assert_ledger();
     assert_eq!(report.text("verdict.state"), "suspect");
-    assert_told(&report, "verdict.reasons", "generator-limited: worker 0 waited ");
+    report.assert_told("verdict.reasons", "generator-limited: worker 0 waited ");
     assert!(report.number("generator.strain.runqueue_share") > 0.1);
     assert!(report.number("workers.0.runqueue_share") > 0.1);
 }
@@ -67,7 +60,7 @@ fn a_worker_that_was_stopped_says_so() {
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     assert_eq!(report.text("verdict.state"), "suspect");
-    assert_told(&report, "verdict.reasons", "generator-limited: worker 0 stood still for ");
+    report.assert_told("verdict.reasons", "generator-limited: worker 0 stood still for ");
     assert!(report.number("generator.strain.longest_stop_ms") >= 500.0);
 }
 
@@ -79,7 +72,7 @@ fn a_worker_that_was_stopped_in_its_sleep_says_so() {
     let worker = run.child("sclients: worker 0");
     stall(worker, Duration::from_millis(600));
     let report = run.wait().expect(0).json();
-    assert_told(&report, "verdict.reasons", "stood still for ");
+    report.assert_told("verdict.reasons", "stood still for ");
 }
 
 #[test]
@@ -91,7 +84,7 @@ fn a_stall_of_the_target_is_blamed_on_the_target() {
     let report = run.wait().expect(0).json();
     report.assert_ledger();
     assert_ne!(report.text("verdict.state"), "invalid");
-    assert_told(&report, "verdict.notes", "the target stalled");
+    report.assert_told("verdict.notes", "the target stalled");
 }
 
 /// Of a schedule the same is the end of its claim: what was due did not leave.
@@ -104,8 +97,8 @@ fn a_schedule_whose_worker_was_stopped_is_invalid() {
     let report = run.wait().expect(5).json();
     report.assert_ledger();
     assert_eq!(report.text("verdict.state"), "invalid");
-    assert_told(&report, "verdict.reasons", "worker 0 stood still for ");
-    assert_told(&report, "verdict.reasons", " late or more ");
+    report.assert_told("verdict.reasons", "worker 0 stood still for ");
+    report.assert_told("verdict.reasons", " late or more ");
     assert_eq!(report.count("requests.completed"), 3000);
 }
 
@@ -116,7 +109,7 @@ fn a_schedule_beside_a_busy_process_is_invalid() {
     let words = format!("--procs 1 --conns 50 --rate 10k --cpus {cpu} --duration 3s");
     let report = followed(&words).run().expect(5).json();
     report.assert_ledger();
-    assert_told(&report, "verdict.reasons", "worker 0 waited ");
+    report.assert_told("verdict.reasons", "worker 0 waited ");
 }
 
 /// A stall of the target makes requests wait for connections; they were picked in time all the same.
@@ -130,7 +123,7 @@ fn a_schedule_is_kept_while_the_target_stalls() {
     let code = done.code();
     let report = done.expect(code).json();
     report.assert_ledger();
-    assert_told(&report, "verdict.notes", "the target stalled");
+    report.assert_told("verdict.notes", "the target stalled");
     assert_eq!(report.count("requests.completed"), 2000);
     let (blocked, lag) =
         (report.number("latency_us.blocked.p99"), report.number("latency_us.sched_lag.p99"));
@@ -147,8 +140,8 @@ fn a_schedule_that_this_host_cannot_open_is_invalid() {
     report.assert_ledger();
     let refused = report.at("attempts.failed")["local.fd_limit"].as_u64().unwrap();
     assert!(refused > 100, "{refused}");
-    assert_told(&report, "verdict.reasons", "planned starts took place");
-    assert_told(&report, "verdict.reasons", "local.fd_limit");
+    report.assert_told("verdict.reasons", "planned starts took place");
+    report.assert_told("verdict.reasons", "local.fd_limit");
 }
 
 #[test]
@@ -161,7 +154,7 @@ fn a_hold_claims_no_times() {
     stall(worker, Duration::from_millis(600));
     let report = run.wait().expect(0).json();
     assert_eq!(report.text("verdict.state"), "valid");
-    assert_told(&report, "verdict.notes", "worker 0 stood still for ");
+    report.assert_told("verdict.notes", "worker 0 stood still for ");
     assert!(report.at("host.tcp").is_object());
     server.stop();
 }

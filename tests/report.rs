@@ -3,7 +3,7 @@
 mod driver;
 
 use driver::{
-    BINARY, Done, Report, Sclients, Server, await_gone, await_unwritten, followed, sclients, send,
+    BINARY, Done, INVALID, Sclients, Server, await_gone, await_unwritten, followed, sclients, send,
 };
 use nix::sys::signal::Signal;
 use std::fs;
@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-const INVALID: i32 = 5;
 
 /// A folder that is not there yet.
 fn folder() -> (TempDir, PathBuf) {
@@ -28,14 +26,6 @@ fn kept(words: &str, folder: &Path) -> Sclients {
 
 fn report(folder: &Path, words: &str) -> Done {
     sclients("report --format json").words(words).arg(folder).run()
-}
-
-#[track_caller]
-fn assert_reason(report: &Report, part: &str) {
-    let reasons = report.list("verdict.reasons");
-    let named = reasons.iter().any(|reason| reason.as_str().unwrap().contains(part));
-    assert!(named, "{part:?} is not in {reasons:#?}");
-    assert_eq!(report.text("verdict.state"), "invalid");
 }
 
 #[test]
@@ -133,7 +123,7 @@ fn a_run_that_goes_on_is_reported_so_far_and_nobody_else_writes_there() {
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
     let so_far = report(&folder, "").expect(INVALID).json();
-    assert_reason(&so_far, "the run is going on");
+    so_far.assert_invalid("the run is going on");
     assert_eq!(so_far.count("connections.live"), 20);
     so_far.assert_ledger();
     let other = kept("--conns 2 --requests 10", &folder).run().expect(2);
@@ -160,7 +150,7 @@ fn a_killed_supervisor_costs_a_second_at_most() {
         let killed = loading.elapsed().as_secs_f64();
         await_end(&run, &folder);
         let told = report(&folder, "").expect(INVALID).json();
-        assert_reason(&told, "the supervisor died: nothing is known of what came after");
+        told.assert_invalid("the supervisor died: nothing is known of what came after");
         told.assert_ledger();
         assert_eq!(told.count("connections.lost"), 40);
         let sent = told.count("requests.sent") as f64;
@@ -177,12 +167,12 @@ fn a_torn_tail_is_cut_kept_and_told_once_and_damage_is_refused() {
     let bytes = fs::read(&segment).unwrap();
     fs::write(&segment, &bytes[..bytes.len() - 9]).unwrap();
     let told = report(&folder, "").expect(INVALID).json();
-    assert_reason(&told, "is torn");
-    assert_reason(&told, "the supervisor died");
+    told.assert_invalid("is torn");
+    told.assert_invalid("the supervisor died");
     told.assert_ledger();
     assert!(segment.with_extension("broken").exists());
     let again = report(&folder, "").expect(INVALID).json();
-    assert_reason(&again, "the supervisor died");
+    again.assert_invalid("the supervisor died");
     assert!(!again.list("verdict.reasons").iter().any(|r| r.as_str().unwrap().contains("torn")));
     let mut bent = bytes.clone();
     let middle = bytes.len() / 3;
@@ -191,7 +181,7 @@ fn a_torn_tail_is_cut_kept_and_told_once_and_damage_is_refused() {
     let refused = report(&folder, "").expect(2);
     assert!(refused.stderr.concat().contains("--salvage"), "{}", refused.stderr.concat());
     let salvaged = report(&folder, "--salvage").expect(INVALID).json();
-    assert_reason(&salvaged, "records are missing at byte");
+    salvaged.assert_invalid("records are missing at byte");
     assert_eq!(fs::read(&segment).unwrap(), bent, "nothing is changed");
 }
 
@@ -292,7 +282,7 @@ fn a_resumed_run_goes_on_for_the_time_that_was_left_and_says_what_was_between() 
         let done = resume(&folder).run();
         let told = done.expect(INVALID).json();
         told.assert_ledger();
-        assert_reason(&told, "the supervisor died");
+        told.assert_invalid("the supervisor died");
         assert_eq!(told.number("phases.2.seconds"), 5.0, "{words}");
         assert_eq!(told.list("resumed").len(), 1);
         assert!(told.number("resumed.0.after_seconds") <= 4.0);

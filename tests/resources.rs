@@ -7,8 +7,8 @@ mod driver;
 use driver::namespace::{active_opens, counter, in_namespace, set};
 use driver::refusals::{Refusal, When};
 use driver::{
-    BINARY, Done, Report, Running, Server, followed, limit_descriptors, sclients, send, shell,
-    wait_until,
+    BINARY, Done, INVALID, Report, Running, Server, followed, limit_descriptors, sclients, send,
+    shell, wait_until,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -23,8 +23,6 @@ use std::time::{Duration, Instant};
 const USAGE: i32 = 2;
 const REFUSED: i32 = 3;
 const NOT_AS_EXPECTED: i32 = 4;
-const INVALID: i32 = 5;
-
 /// A place that fails comes back within 100, 200, 400 and 800 ms, then a second, in the mean within half
 /// of it: some ten attempts in the time of these tests. One without pauses makes a hundred thousand.
 const ATTEMPTS_OF_A_PLACE: u64 = 40;

@@ -3,7 +3,8 @@
 mod driver;
 
 use driver::{
-    Report, Running, Server, followed, limit_descriptors, sclients, send, shell, wait_until,
+    INVALID, Report, Running, Server, followed, limit_descriptors, sclients, send, shell,
+    wait_until,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -13,8 +14,6 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const INVALID: i32 = 5;
-
 /// The records of a slot, first generation first.
 fn generations(report: &Report, slot: u64) -> Vec<&Value> {
     let of_slot = |worker: &&Value| worker["slot"] == slot;
@@ -22,13 +21,6 @@ fn generations(report: &Report, slot: u64) -> Vec<&Value> {
     let numbers: Vec<u64> = found.iter().map(|w| w["generation"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (0..found.len() as u64).collect::<Vec<_>>());
     found
-}
-
-#[track_caller]
-fn assert_reason(report: &Report, part: &str) {
-    let reasons = report.list("verdict.reasons");
-    let named = reasons.iter().any(|reason| reason.as_str().unwrap().contains(part));
-    assert!(named, "{part:?} is not in {reasons:#?}");
 }
 
 /// Waits for a line of progress that tells of so many live connections.
@@ -75,7 +67,7 @@ fn a_killed_worker_is_replaced_in_its_slot_and_the_report_is_exact() {
     report.assert_ledger();
     assert_target_saw_at_least(&report);
     let gap = assert_replaced(&report, 1, "SIGKILL");
-    assert_reason(&report, &format!("made no load for {gap} ms"));
+    report.assert_reason(&format!("made no load for {gap} ms"));
     assert_eq!(report.count("connections.planned"), 200);
     assert_eq!(report.count("connections.peak_live"), 200);
     assert_eq!(report.count("connections.lost"), 50);
@@ -173,7 +165,7 @@ fn without_a_successor_the_ticks_to_the_end_are_lost() {
     assert_eq!(report.count("requests.due"), 2_000);
     assert!(report.count("requests.not_sent.worker_lost") > 500);
     assert_eq!(generations(&report, 1).len(), 1);
-    assert_reason(&report, "to the end");
+    report.assert_reason("to the end");
 }
 
 #[test]
@@ -185,7 +177,7 @@ fn a_death_can_be_made_the_end_of_the_run() {
     let report = run.wait_for(Duration::from_secs(10)).expect(INVALID).json();
     report.assert_ledger();
     assert_eq!(report.text("stopped"), "worker_death");
-    assert_reason(&report, "stopped, since worker 1 died");
+    report.assert_reason("stopped, since worker 1 died");
 }
 
 #[test]
@@ -198,7 +190,7 @@ fn a_loss_that_is_allowed_leaves_the_counts_suspect() {
         let report = run.wait().expect(code).json();
         report.assert_ledger();
         assert_eq!(report.text("verdict.state"), state);
-        assert_reason(&report, "worker 1 ");
+        report.assert_reason("worker 1 ");
     }
 }
 
@@ -242,7 +234,7 @@ fn restarts_over_their_limit_end_the_run_with_its_report() {
     let report = run.wait_for(Duration::from_secs(15)).expect(INVALID).json();
     report.assert_ledger();
     assert_eq!(report.text("stopped"), "restart_limit");
-    assert_reason(&report, "more than 1 times in 1m (--restart-limit)");
+    report.assert_reason("more than 1 times in 1m (--restart-limit)");
 }
 
 #[test]
@@ -308,7 +300,7 @@ fn a_worker_that_sends_garbage_is_ended_and_followed() {
     let report = run.wait().expect(INVALID).json();
     report.assert_ledger();
     assert_replaced(&report, 1, "SIGKILL");
-    assert_reason(&report, "worker 1 sent what cannot be read");
+    report.assert_reason("worker 1 sent what cannot be read");
 }
 
 /// Load that began already means nothing; a supervisor gone mad might say it again and again.
@@ -359,7 +351,7 @@ fn a_worker_that_panics_is_followed_and_its_first_line_is_told() {
     assert_replaced(&report, 1, "exit 101");
     let why = "panic: a share comes once, and first";
     assert_eq!(generations(&report, 1)[0]["loss"]["why"], why);
-    assert_reason(&report, why);
+    report.assert_reason(why);
 }
 
 #[test]

@@ -333,6 +333,26 @@ impl Report {
         self.at(path).as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
     }
 
+    /// One text of `list` has `part` in it.
+    #[track_caller]
+    pub fn assert_told(&self, list: &str, part: &str) {
+        let named = self.list(list).iter().any(|text| text.as_str().unwrap().contains(part));
+        assert!(named, "{part:?} is not in {list}: {:#}", self.0);
+    }
+
+    /// It is one of the verdict's reasons.
+    #[track_caller]
+    pub fn assert_reason(&self, part: &str) {
+        self.assert_told("verdict.reasons", part);
+    }
+
+    /// And the run is invalid.
+    #[track_caller]
+    pub fn assert_invalid(&self, part: &str) {
+        self.assert_reason(part);
+        assert_eq!(self.text("verdict.state"), "invalid");
+    }
+
     /// The verdict speaks against nothing that the run did: at most the generator was the limit,
     /// which it is wherever these tests share their processors.
     #[track_caller]
