@@ -109,6 +109,19 @@ fn what_a_server_sent_is_taken_raw_by_the_codec_alone() {
     }
 }
 
+/// Whoever sets the wall clock moves no figure: it is read in one place, and every length of time is of
+/// `dispatch::Instant` or `std::time::Instant`, which are monotonic.
+#[test]
+fn the_wall_clock_is_read_in_one_place() {
+    let reads = |path: &PathBuf| {
+        let text = production(path);
+        let names = ["SystemTime::now", "CLOCK_REALTIME", "UNIX_EPOCH.elapsed", "Timestamp::now"];
+        names.iter().any(|name| text.contains(name))
+    };
+    let found: Vec<PathBuf> = sources().into_iter().filter(reads).collect();
+    assert_eq!(found, [root().join("crates/sclients/wall.rs")]);
+}
+
 /// The addresses that consent was given for are those connected to, since there is no second look-up.
 #[test]
 fn names_are_looked_up_in_one_place() {

@@ -26,7 +26,7 @@ fn assert_refused(command: Sclients, code: i32, parts: &[&str]) {
 
 #[test]
 fn what_cannot_be_meant_is_one_line_that_names_the_value() {
-    let table: [(&str, &[&str]); 28] = [
+    let table: [(&str, &[&str]); 32] = [
         ("--frobnicate", &["--frobnicate", "--help"]),
         ("--con 5", &["--con", "--conns"]),
         ("-Z", &["-Z"]),
@@ -55,6 +55,10 @@ fn what_cannot_be_meant_is_one_line_that_names_the_value() {
         ("--format xml", &["xml", "json"]),
         ("--source 300.1.1.1", &["300.1.1.1"]),
         ("--heartbeat 1s", &["--heartbeat", "hold"]),
+        ("--watch-pid 0", &["--watch-pid", "0"]),
+        ("--watch-pid 4194304", &["--watch-pid 4194304", "no such process"]),
+        ("--target-leak 1MB", &["--target-leak", "1MB/min"]),
+        ("--target-leak 0/min", &["--target-leak", "1 to"]),
     ];
     for (words, parts) in table {
         assert_refused(sclients(words), USAGE, parts);

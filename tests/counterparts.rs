@@ -15,13 +15,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-const NGINX: Kind = Kind {
-    program: "nginx",
-    package: "nginx-light",
-    config: include_str!("counterparts/nginx.conf"),
-    words: "-e @FOLDER@/error.log -c @CONFIG@",
-    end: Signal::SIGQUIT,
-};
+const NGINX: Kind = Kind::nginx(include_str!("counterparts/nginx.conf"));
 
 const HAPROXY: Kind = Kind {
     program: "haproxy",

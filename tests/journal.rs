@@ -113,8 +113,12 @@ fn writer<D: Disk>(disk: D) -> Writer<D> {
 
 /// An entry that can be told from others.
 fn payload(number: u8) -> Payload {
-    let entry =
-        Entry::Begun(BegunRecord { version: String::new(), plan: vec![number], body: vec![] });
+    let entry = Entry::Begun(BegunRecord {
+        version: String::new(),
+        plan: vec![number],
+        body: vec![],
+        bodies: vec![],
+    });
     let mut encoder =
         flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(&entry.encode()).unwrap();
@@ -477,7 +481,7 @@ fn draft(second: u64, workers: u32, measured: &[Histogram]) -> Draft {
         recent.take(Who::Worker(slot, 0), &interval, at);
     }
     if !measured.is_empty() {
-        recent.distributions.insert(second, measured.to_vec());
+        recent.distributions.insert((0, second), measured.to_vec());
     }
     Draft { recent, own: Vec::new(), course: Course::default(), over: false, at }
 }

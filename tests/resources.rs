@@ -62,6 +62,15 @@ fn a_soft_limit_on_files_is_raised_to_the_hard_one() {
     report.assert_ledger();
     assert_eq!(report.count("connections.peak_live"), 200);
     assert_eq!(report.at("connections.failed"), &json!({}));
+    let raised =
+        |text: &str| text.contains("the soft limit of 64 is raised to the hard one, since");
+    let findings = report.list("plan.findings");
+    let told = findings.iter().find(|finding| finding["code"] == "soft_nofile").unwrap();
+    assert!(raised(told["text"].as_str().unwrap()), "{told}");
+    let words = "--conns 200 --load hold --duration 300ms";
+    let done = shell(&format!("ulimit -Sn 64; exec {BINARY} {words}")).run().expect(0);
+    assert!(done.stdout.lines().any(|line| line.starts_with("note") && raised(line)));
+    assert!(!done.stderr.iter().any(|line| line.contains("soft limit")), "{:?}", done.stderr);
 }
 
 /// B2: the hard one is planned for: refused where a worker is asked for more, and the target spread.

@@ -187,6 +187,35 @@ fn sigusr1_shows_the_report_so_far_and_the_run_goes_on() {
 }
 
 #[test]
+fn sigusr1_shows_the_report_so_far_of_a_run_that_is_kept_and_what_is_kept_stays_whole() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("run");
+    let words = "--procs 2 --conns 50 --duration 4s --out";
+    let mut run = followed(words).arg(&folder).spawn();
+    run.await_measurement();
+    let children = ["sclients: worker 0", "sclients: worker 1", "sclients: target 0"];
+    let before = children.map(|child| run.child(child));
+    before.iter().for_each(|child| send(*child, Signal::SIGUSR1));
+    for _ in 0..3 {
+        run.signal(Signal::SIGUSR1);
+        run.await_line("so far, ");
+        run.await_line("seed");
+    }
+    // A program reads the same of what is kept: an object that balances, of a run that goes on.
+    let report = || sclients("report --format json").arg(&folder).run();
+    let so_far = || report().json().count("requests.completed");
+    let told = driver::wait_until(Duration::from_secs(3), || so_far() > 0);
+    assert!(told, "nothing is kept yet");
+    report().json().assert_ledger();
+    assert_eq!(children.map(|child| run.child(child)), before, "nobody died of it");
+    let done = run.wait().expect(0);
+    let last = done.json();
+    last.assert_ledger();
+    last.assert_equals_target();
+    assert_eq!(done.stdout, report().stdout);
+}
+
+#[test]
 fn a_target_alone_shows_what_it_saw_so_far() {
     let mut serve = sclients("serve --listen 127.0.0.1:0").spawn();
     serve.await_line("listening at ");

@@ -246,7 +246,8 @@ impl Segment for OnShaky {
 
 fn payload(number: u64) -> Payload {
     let plan = number.to_le_bytes().to_vec();
-    let entry = Entry::Begun(BegunRecord { version: String::new(), plan, body: vec![] });
+    let entry =
+        Entry::Begun(BegunRecord { version: String::new(), plan, body: vec![], bodies: vec![] });
     let mut encoder =
         flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(&entry.encode()).unwrap();

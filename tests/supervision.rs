@@ -2,6 +2,7 @@
 
 mod driver;
 
+use driver::refusals::{Refusal, When};
 use driver::{
     INVALID, Report, Running, Server, followed, limit_descriptors, sclients, send, shell,
     wait_until,
@@ -322,7 +323,8 @@ fn a_storm_of_commands_stops_no_load() {
 
 #[test]
 fn a_worker_that_panics_is_followed_and_its_first_line_is_told() {
-    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 3s").spawn();
+    let command = followed("--procs 2 --conns 20 --think 10ms --duration 3s").without_backtrace();
+    let mut run = command.spawn();
     run.await_measurement();
     // Commands 0 to 2 were its share, Start and Load; a second share breaks an invariant.
     let share = wire::TargetShare {
@@ -337,6 +339,7 @@ fn a_worker_that_panics_is_followed_and_its_first_line_is_told() {
         service_nanos: 0,
         service_exponential: false,
         stalls: Vec::new(),
+        leak_bytes_per_min: 0,
         connections: 0,
         interval_nanos: 0,
         cpu: None,
@@ -472,23 +475,25 @@ fn a_worker_killed_while_connections_open_is_replaced_before_load() {
 
 #[test]
 fn of_a_successor_that_said_nothing_only_its_own_time_is_unknown() {
-    let mut run = followed("--procs 2 --conns 20 --think 10ms --duration 6s").spawn();
-    run.await_measurement();
-    thread::sleep(Duration::from_millis(1_000));
-    let first = run.child("sclients: worker 1");
-    send(first, Signal::SIGKILL);
-    let mut found = None;
-    assert!(wait_until(Duration::from_secs(10), || {
-        found = run.find_child("sclients: worker 1").filter(|pid| *pid != first);
-        found.is_some()
-    }));
-    send(found.unwrap(), Signal::SIGKILL);
-    let report = run.wait().expect(INVALID).json();
-    report.assert_ledger();
-    let workers = generations(&report, 1);
-    assert_eq!(workers.len(), 3);
-    let unknown = workers[1]["loss"]["unknown_ms"].as_u64().unwrap();
-    assert!(unknown < 1_000, "{unknown} ms");
+    for load in ["--think 10ms", "--rate 500"] {
+        let mut run = followed(&format!("--procs 2 --conns 20 --duration 6s {load}")).spawn();
+        run.await_measurement();
+        thread::sleep(Duration::from_millis(1_000));
+        let first = run.child("sclients: worker 1");
+        send(first, Signal::SIGKILL);
+        let mut found = None;
+        assert!(wait_until(Duration::from_secs(10), || {
+            found = run.find_child("sclients: worker 1").filter(|pid| *pid != first);
+            found.is_some()
+        }));
+        send(found.unwrap(), Signal::SIGKILL);
+        let report = run.wait().expect(INVALID).json();
+        report.assert_ledger();
+        let workers = generations(&report, 1);
+        assert_eq!(workers.len(), 3, "{load}");
+        let unknown = workers[1]["loss"]["unknown_ms"].as_u64().unwrap();
+        assert!(unknown < 1_000, "{load}: {unknown} ms");
+    }
 }
 
 #[test]
@@ -551,11 +556,28 @@ fn a_worker_holds_no_descriptor_of_another_be_it_a_successor() {
 #[test]
 fn a_child_of_whoever_started_the_program_is_reaped_and_no_worker() {
     let words = "--format json --progress 100ms --interval 100ms --conns 20 --duration 1500ms";
-    let line = format!("sleep 0.7 & exec {} {words}", driver::BINARY);
-    let report = shell(&line).run().expect(0).json();
+    let killed = "{ sleep 0.5; kill -9 $(exec sh -c 'echo $PPID'); }";
+    let line = format!("sleep 0.7 & {killed} & exec {} {words}", driver::BINARY);
+    let done = shell(&line).run().expect(0);
+    assert!(!done.stderr.iter().any(|line| line.contains("died")), "{:?}", done.stderr);
+    let report = done.json();
     report.assert_ledger();
     report.assert_equals_target();
+    report.assert_sound();
     assert_eq!(report.list("workers").len(), 1);
+}
+
+#[test]
+fn a_child_of_whoever_started_the_program_is_sent_no_signal_and_not_waited_for() {
+    let words = "--format json --progress 100ms --conns 20 --duration 500ms";
+    let sleeper = "env -u SCLIENTS_TEST_RUN sleep 30 >/dev/null 2>&1 & echo stranger $! >&2";
+    let mut run = shell(&format!("{sleeper}; exec {} {words}", driver::BINARY)).spawn();
+    let stranger = run.await_line("stranger ").split_once(' ').unwrap().1.parse().unwrap();
+    let done = run.wait_for(Duration::from_secs(20)).expect(0);
+    let lives = driver::processes().iter().any(|process| process.pid == stranger);
+    assert!(lives, "process {stranger} is gone");
+    send(stranger, Signal::SIGKILL);
+    done.json().assert_equals_target();
 }
 
 #[test]
@@ -582,6 +604,90 @@ fn a_fork_that_is_refused_is_named_and_tried_again() {
     limit_descriptors(run.pid(), 10_000);
     let line = run.await_line("cannot be started again");
     assert!(line.contains("worker 1 ") && line.contains("next try in 1 s"), "{line}");
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    assert_eq!(generations(&report, 1).len(), 2);
+    assert_eq!(report.count("connections.live"), 40);
+}
+
+/// A place for the program where any user may run it.
+fn for_everybody() -> (tempfile::TempDir, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("sclients");
+    fs::copy(driver::BINARY, &program).unwrap();
+    let program = program.to_str().unwrap().to_owned();
+    (folder, program)
+}
+
+/// Words that drop the rights of root, to whom no limit on processes applies, for those of a user without
+/// any process; none where this host does not allow it.
+fn as_user(user: u32, program: &str) -> Option<String> {
+    let words = format!("setpriv --reuid={user} --regid={user} --clear-groups");
+    let allowed = shell(&format!("{words} {program} --version")).run().code() == 0;
+    if !allowed {
+        eprintln!("skipped: no other user may be had, or may run {program}");
+    }
+    allowed.then_some(words)
+}
+
+#[test]
+fn a_fork_that_is_refused_at_the_start_is_the_end_of_it_with_the_limits_names() {
+    use nix::libc;
+    // By posix_spawn(3), which takes the older call where the newer one is not there.
+    let spawns = [When::Is(0, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)];
+    let newer = Refusal { call: libc::SYS_clone3, when: &[], errno: nix::errno::Errno::ENOSYS };
+    for (errno, said) in [
+        (nix::errno::Errno::EAGAIN, "Resource temporarily unavailable"),
+        (nix::errno::Errno::ENOMEM, "Cannot allocate memory"),
+    ] {
+        let refusal = Refusal { call: libc::SYS_clone, when: &spawns, errno };
+        let run = sclients("--procs 2 --conns 2 --duration 300ms").refused(&newer);
+        let done = run.refused(&refusal).run().expect(3);
+        assert_eq!((done.stdout.as_str(), done.stderr.len()), ("", 1), "{:?}", done.stderr);
+        let line = &done.stderr[0];
+        assert!(line.starts_with("sclients: cannot start a process: "), "{line}");
+        assert!(line.contains(said) && line.contains("ulimit -u"), "{line}");
+    }
+}
+
+#[test]
+fn processes_of_the_user_that_leave_too_little_room_end_the_start_and_leave_nothing() {
+    let (_folder, program) = for_everybody();
+    let Some(user) = as_user(54_321, &program) else { return };
+    let limited = format!("{user} prlimit --nproc=28");
+    let planned = shell(&format!("{limited} {program} --procs 30 --conns 2")).run().expect(3);
+    assert!(planned.stderr[0].contains("(ulimit -u) is 28"), "{:?}", planned.stderr);
+    let sleepers = "i=0; while [ $i -lt 20 ]; do env -i sleep 3 >/dev/null 2>&1 & i=$((i+1)); done";
+    let words = "--procs 10 --conns 2 --duration 300ms";
+    let line = format!("{limited} sh -c '{sleepers}; exec {program} {words}'");
+    let done = shell(&line).run().expect(3);
+    assert_eq!((done.stdout.as_str(), done.stderr.len()), ("", 1), "{:?}", done.stderr);
+    let line = &done.stderr[0];
+    assert!(line.starts_with("sclients: cannot start "), "{line}");
+    assert!(line.contains("temporarily unavailable") && line.contains("ulimit -u"), "{line}");
+}
+
+#[test]
+fn a_limit_on_processes_puts_a_successor_off_for_longer_each_time() {
+    let (_folder, program) = for_everybody();
+    let Some(user) = as_user(54_322, &program) else { return };
+    let words = "--format json --progress 100ms --interval 100ms --procs 2 --conns 20 --think 10ms --duration 9s";
+    let mut run = shell(&format!("exec {user} prlimit --nproc=1000 {program} {words}")).spawn();
+    run.await_measurement();
+    // Only the user whose process it is may limit it.
+    let limit = |run: &Running, most: u32| {
+        let line = format!("{user} prlimit --pid={} --nproc={most}:", run.pid());
+        assert_eq!(shell(&line).run().code(), 0);
+    };
+    limit(&run, 1);
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    run.await_line("next try in 1 s");
+    let line = run.await_line("next try in 2 s");
+    assert!(line.contains("worker 1 cannot be started again: Resource temporarily"), "{line}");
+    assert!(line.contains("ulimit -u"), "{line}");
+    limit(&run, 1_000);
     let report = run.wait().expect(INVALID).json();
     report.assert_ledger();
     assert_eq!(generations(&report, 1).len(), 2);

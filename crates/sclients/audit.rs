@@ -21,7 +21,7 @@
 
 use crate::config::Load;
 use crate::host::HostStrain;
-use crate::number::duration;
+use crate::number::{duration, grouped};
 use crate::summary::Summary;
 use crate::verdict::State;
 use stats::{ArrivalChecks, Counter, Counters, Fault, Latency, Outcome, Signal, Strains};
@@ -69,6 +69,8 @@ pub struct Evidence {
     pub spins: bool,
     /// How each worker fared, with its slot.
     pub workers: Vec<(u32, Strains)>,
+    /// Connections that it held at one time.
+    pub connections: u64,
     /// How the host fared.
     pub host: HostStrain,
 }
@@ -86,7 +88,7 @@ impl Evidence {
                 (attempted - refused_by_this_host(&counters), Some(time))
             }
             _ => (
-                counters.of(Counter::RequestsDue),
+                counters.of(Counter::RequestsDue) - counters.of(Counter::RequestsFurther),
                 summary.fold.histogram(Latency::FromSend).quantile(0.5),
             ),
         };
@@ -105,6 +107,7 @@ impl Evidence {
                 .workers()
                 .filter_map(|child| Some((child.slot, part(child)?)))
                 .collect(),
+            connections: summary.plan.connections,
             host: summary.course.host.clone(),
         }
     }
@@ -151,6 +154,8 @@ const THROTTLED_SHARE: Limits = (0.0, 0.01);
 /// A target that is silent for so many seconds, and for so many median answers, stalled.
 const SILENCE_SECONDS: f64 = 0.5;
 const SILENCE_OF_RESPONSE: f64 = 10.0;
+/// Of the pages from which on the kernel shrinks buffers.
+const TCP_MEMORY_SHARE: f64 = 0.8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Breach {
@@ -187,6 +192,9 @@ pub fn judge(evidence: &Evidence) -> Vec<Finding> {
     findings.extend(stalled_target(evidence).map(note));
     findings.extend(blurred(evidence).map(note));
     findings.extend(clock(evidence).map(note));
+    findings.extend(tcp_memory(evidence).map(note));
+    findings.extend(suspension(evidence));
+    findings.extend(tracking(evidence));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.state));
     findings
 }
@@ -391,6 +399,38 @@ fn clock(evidence: &Evidence) -> Option<String> {
     })
 }
 
+fn tcp_memory(evidence: &Evidence) -> Option<String> {
+    let share = evidence.host.tcp_memory.filter(|share| *share >= TCP_MEMORY_SHARE)?;
+    let (share, limit) = (percent(share), percent(TCP_MEMORY_SHARE));
+    Some(format!(
+        "TCP had {share} of the memory from which on the kernel saves (limit {limit}): raise net.ipv4.tcp_mem, or ask for less data at a time"
+    ))
+}
+
+/// No clock of a run goes on while the host sleeps, but that of its peers does.
+fn suspension(evidence: &Evidence) -> Option<Finding> {
+    let slept = evidence.host.suspended;
+    let state = if evidence.claim == Claim::Hold { State::Valid } else { State::Suspect };
+    let text = format!(
+        "the host slept for {} during the run, which is in none of its times: keep it awake",
+        duration(slept.as_nanos() as f64)
+    );
+    (!slept.is_zero()).then_some(Finding { state, text })
+}
+
+/// The firewall tracks what it sees: where the run's connections are among that, a full table drops SYNs,
+/// which looks as if the target did.
+fn tracking(evidence: &Evidence) -> Option<Finding> {
+    let tracked = evidence.host.tracked?;
+    let need = evidence.connections.saturating_add(evidence.connections.div_ceil(10));
+    let ours = tracked.count > 0 && tracked.count >= evidence.connections.min(tracked.max) / 2;
+    let (grown, max) = (grouped(tracked.count), grouped(tracked.max));
+    let text = format!(
+        "conntrack: the firewall tracked {grown} more connections once the run had opened its own, and has room for {max}: set sysctl net.netfilter.nf_conntrack_max={need} or exempt them"
+    );
+    (ours && tracked.max < need).then_some(Finding { state: State::Suspect, text })
+}
+
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let whole = (percent - percent.round()).abs() < 0.05 || (10.0..99.0).contains(&percent);
@@ -400,8 +440,9 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::parse::{Periods, Softnet};
+    use crate::host::parse::{Periods, Softnet, Tracked};
     use stats::Strain;
+    use std::time::Duration;
 
     const SECOND: u64 = 1_000_000_000;
     const MILLI: u64 = 1_000_000;
@@ -418,6 +459,7 @@ mod tests {
             loop_p999: Some(60_000),
             spins: false,
             workers: vec![(0, strains(|_| {})), (3, strains(|_| {}))],
+            connections: 1_000,
             host: HostStrain::default(),
         }
     }
@@ -585,6 +627,51 @@ mod tests {
         assert_eq!(told.len(), 1);
         assert!(told[0].text.starts_with("7 of 10 samples"), "{}", told[0].text);
         assert!(told[0].text.contains("200 µs between"), "{}", told[0].text);
+    }
+
+    #[test]
+    fn a_host_that_slept_makes_times_suspect_and_not_what_was_held() {
+        for (claim, state) in [
+            (Claim::Schedule, State::Suspect),
+            (Claim::ClosedLatency, State::Suspect),
+            (Claim::Hold, State::Valid),
+        ] {
+            let mut evidence = clean(claim);
+            evidence.host.suspended = Duration::from_millis(2_500);
+            let told = judge(&evidence);
+            assert_eq!((told.len(), told[0].state), (1, state), "{claim:?}");
+            assert!(told[0].text.starts_with("the host slept for 2.50 s"), "{}", told[0].text);
+        }
+    }
+
+    #[test]
+    fn tcp_memory_is_told_from_four_fifths_on() {
+        for (share, told) in [(0.79, 0), (0.8, 1), (1.3, 1)] {
+            let mut evidence = clean(Claim::Schedule);
+            evidence.host.tcp_memory = Some(share);
+            let findings = judge(&evidence);
+            assert_eq!(findings.len(), told, "{share}");
+            assert!(findings.iter().all(|finding| finding.state == State::Valid));
+        }
+    }
+
+    #[test]
+    fn a_table_of_tracked_connections_is_told_where_ours_are_in_it_and_fill_it() {
+        // The run holds 1,000, and wants room for 1,100.
+        let cases = [
+            ((1_000, 1_100), 0),
+            ((1_000, 1_099), 1),
+            ((3, 1_099), 0),
+            ((60, 100), 1),
+            ((0, 0), 0),
+        ];
+        for ((count, max), told) in cases {
+            let mut evidence = clean(Claim::ClosedLatency);
+            evidence.host.tracked = Some(Tracked { count, max });
+            let findings = judge(&evidence);
+            assert_eq!(findings.len(), told, "{count} of {max}");
+            assert!(findings.iter().all(|finding| finding.state == State::Suspect));
+        }
     }
 
     #[test]

@@ -99,6 +99,16 @@ pub enum NoConsent {
         /// The loopback address of the same family.
         remedy: &'static str,
     },
+    /// Several loads at one time, whose sum no ceiling holds yet.
+    #[error(
+        "target `{host}` ({address}) is not on this host's loopback, and phases are for that alone yet; run each of them by itself"
+    )]
+    Phases {
+        /// As typed.
+        host: String,
+        /// Where it is.
+        address: IpAddr,
+    },
     /// Another host that nothing allows.
     #[error(
         "target `{host}` ({address}) is not on this host's loopback; if you may load it, add --authorized {host} or an entry to an --authorization file"
@@ -255,6 +265,9 @@ pub fn check(
             }
             Found::Nothing => return Err(NoConsent::NotAuthorized { host, address }),
         };
+    if !config.phases.is_empty() {
+        return Err(NoConsent::Phases { host: target.host.clone(), address });
+    }
     check_ceilings(config, &authorization, &target.host, address)?;
     Ok(Consent { authorization: Some(authorization) })
 }

@@ -5,7 +5,7 @@
 //! is what a step becomes.
 
 use crate::exit::ExitCode;
-use crate::out::{OutError, OutFile};
+use crate::out::Trio;
 use crate::plan::Plan;
 use crate::profile::Rate;
 use crate::report::curve as report;
@@ -16,7 +16,6 @@ use dispatch::Signal;
 use serde::{Deserialize, Serialize};
 use stats::{Counter, Latency, Outcome, Phase};
 use std::io;
-use std::path::Path;
 
 /// A series that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,49 +103,16 @@ impl Point {
     }
 }
 
-/// Table, JSON and picture.
-const NAMES: [&str; 3] = ["curve.txt", "curve.json", "curve.svg"];
-
-/// The files of a series: table, JSON and picture.
-#[derive(Debug)]
-pub struct Files([OutFile; 3]);
-
-impl Files {
-    /// Makes them in `folder`, and the folder where there is none; all of them, or none.
-    ///
-    /// # Errors
-    /// One of them is there already, or cannot be made.
-    pub fn create(folder: &Path) -> Result<Self, OutError> {
-        OutFile::folder("--out", folder)?;
-        let file = |name| OutFile::create("--out", &folder.join(name));
-        let mut made = Vec::new();
-        for name in NAMES {
-            match file(name) {
-                Ok(file) => made.push(file),
-                Err(error) => {
-                    made.into_iter().for_each(OutFile::discard);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(Self(made.try_into().expect("each name has its file")))
-    }
-
-    /// Puts `points` in the place of what they hold.
-    ///
-    /// # Errors
-    /// What the system says, with the path.
-    pub fn save(&self, plan: &Plan, points: &[Point]) -> io::Result<()> {
-        let Self([text, json, picture]) = self;
-        text.replace(&report::text(plan, points))?;
-        json.replace(&report::json(plan, points))?;
-        picture.replace(&report::picture(points))
-    }
-
-    /// Takes them away again: there is nothing to save.
-    pub fn discard(self) {
-        self.0.into_iter().for_each(OutFile::discard);
-    }
+/// Puts `points` in the place of what `files` hold.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn save(files: &Trio, plan: &Plan, points: &[Point]) -> io::Result<()> {
+    files.replace([
+        &report::text(plan, points),
+        &report::json(plan, points),
+        &report::picture(points),
+    ])
 }
 
 /// Conducts `steps`, one after the other, and after each hands all `points` so far to `kept` before the
@@ -239,20 +205,6 @@ mod tests {
         }
         assert_eq!(exit_code(&[invalid()], Some(Signal::SIGINT)), ExitCode::Interrupted);
         assert_eq!(exit_code(&[good], Some(Signal::SIGTERM)), ExitCode::Terminated);
-    }
-
-    #[test]
-    fn all_files_are_made_or_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let names = || std::fs::read_dir(folder.path()).unwrap().count();
-        std::fs::write(folder.path().join("curve.svg"), "theirs").unwrap();
-        assert!(matches!(Files::create(folder.path()), Err(OutError::Exists { .. })));
-        assert_eq!(names(), 1);
-        std::fs::remove_file(folder.path().join("curve.svg")).unwrap();
-        let files = Files::create(folder.path()).unwrap();
-        assert_eq!(names(), 3);
-        files.discard();
-        assert_eq!(names(), 0);
     }
 
     #[test]

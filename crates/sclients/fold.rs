@@ -3,11 +3,15 @@
 //!
 //! Associative: the order in which reports of different children arrive changes nothing.
 
+use crate::levels::Levels;
+use crate::plan::Roster;
 use crate::recent::Recent;
+use crate::sums::Sums;
 use dispatch::Instant;
 use stats::ledger::{self, Imbalance};
 use stats::{
-    Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Phase, Samples, Strains, Windows,
+    Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Pace, Phase, Samples,
+    SessionCounts, Strains, Windows,
 };
 use std::collections::BTreeMap;
 use wire::Final;
@@ -41,6 +45,8 @@ pub struct Part {
     measured: u64,
     /// When its last report's interval ended.
     pub ended: Instant,
+    /// The most live connections at the end of one.
+    pub live_max: u64,
     /// How the requests came, at a target that told.
     pub arrivals: Option<Gaps>,
     /// Its last words.
@@ -54,35 +60,60 @@ pub struct Part {
 }
 
 /// Everything that was reported so far.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fold {
     parts: BTreeMap<Who, Part>,
-    phases: Vec<Counters>,
-    histograms: Vec<Histogram>,
-    /// Latencies of requests over time, by [`OVER_TIME`].
-    windows: [Windows; OVER_TIME.len()],
+    /// Of all workers.
+    sums: Sums,
+    /// Of each crew, where there are several.
+    crews: Vec<Sums>,
+    roster: Roster,
+    levels: Levels,
     samples: Samples,
+    sessions: Vec<SessionCounts>,
     live: BTreeMap<(u64, Phase), u64>,
     peak_live: u64,
     recent: Recent,
 }
 
-impl Default for Fold {
-    fn default() -> Self {
-        Self {
-            parts: BTreeMap::new(),
-            phases: vec![Counters::default(); Phase::COUNT],
-            histograms: vec![Histogram::default(); Latency::COUNT],
-            windows: Default::default(),
-            samples: Samples::default(),
-            live: BTreeMap::new(),
-            peak_live: 0,
-            recent: Recent::default(),
+impl Fold {
+    /// An empty fold of workers in these crews.
+    pub fn of(roster: Roster) -> Self {
+        let crews = if roster.count() > 1 { roster.count() } else { 0 };
+        Self { crews: vec![Sums::default(); crews], roster, ..Self::default() }
+    }
+
+    /// What the workers of one crew reported, as a fold of its own: without samples, of which nobody knows
+    /// whose they are, and without the targets.
+    #[must_use]
+    pub fn of_crew(&self, crew: usize) -> Self {
+        let theirs = |who: &Who| matches!(who, Who::Worker(..)) && self.crew_of(*who) == crew;
+        let parts = self.parts.iter().filter(|(who, _)| theirs(who));
+        let parts: BTreeMap<Who, Part> = parts.map(|(who, part)| (*who, part.clone())).collect();
+        // Generations of a slot were not there at one time.
+        let mut most: BTreeMap<u32, u64> = BTreeMap::new();
+        for (who, part) in &parts {
+            let (Who::Worker(slot, _) | Who::Target(slot, _)) = who;
+            let live = most.entry(*slot).or_default();
+            *live = part.live_max.max(*live);
+        }
+        let live = most.values().sum();
+        let sums = self.crews.get(crew).unwrap_or(&self.sums).clone();
+        Self { parts, sums, peak_live: live, ..Self::default() }
+    }
+
+    fn crew_of(&self, who: Who) -> usize {
+        match who {
+            Who::Worker(slot, _) => self.roster.crew_of(slot),
+            Who::Target(..) => 0,
         }
     }
-}
 
-impl Fold {
+    /// The sums to which belongs what `crew` did.
+    fn sums_of(&mut self, crew: usize) -> impl Iterator<Item = &mut Sums> {
+        std::iter::once(&mut self.sums).chain(self.crews.get_mut(crew))
+    }
+
     /// Adds an interval of `who`, which ended at `ended`.
     ///
     /// # Errors
@@ -91,9 +122,11 @@ impl Fold {
         self.recent.take(who, interval, ended);
         let (window, balance) = self.count(who, interval, ended);
         if let Who::Worker(..) = who {
-            self.recent.take_measured(window, interval);
-            self.measure(window, &interval.histograms);
+            let crew = self.crew_of(who);
+            self.recent.take_measured(crew, window, interval);
+            self.measure(crew, window, &interval.histograms);
             self.measure_own(who, &interval.histograms);
+            SessionCounts::merge_all(&mut self.sessions, &interval.sessions);
         }
         balance
     }
@@ -110,6 +143,7 @@ impl Fold {
         part.counters.merge(&interval.counters);
         part.gauges = interval.gauges;
         part.ended = ended;
+        part.live_max = part.live_max.max(interval.gauges.live);
         if interval.phase == Phase::Measurement {
             part.strains.add(&interval.strain);
             part.measured = interval.index;
@@ -118,20 +152,20 @@ impl Fold {
         let window = part.measured;
         let balance = ledger::check(&part.counters, &part.gauges);
         if let Who::Worker(..) = who {
-            self.phases[interval.phase as usize].merge(&interval.counters);
+            let crew = self.crew_of(who);
+            self.sums_of(crew).for_each(|sums| sums.count(interval.phase, &interval.counters));
+            if interval.phase == Phase::Measurement {
+                let pace = Pace::of(interval);
+                self.sums_of(crew).for_each(|sums| sums.paces.add(interval.index, &pace));
+            }
             self.note_live(interval);
         }
         (window, balance)
     }
 
-    /// Adds what workers measured, a histogram of each kind.
-    fn measure(&mut self, window: u64, histograms: &[Histogram]) {
-        for (mine, theirs) in self.histograms.iter_mut().zip(histograms) {
-            mine.merge(theirs);
-        }
-        for (mine, latency) in self.windows.iter_mut().zip(OVER_TIME) {
-            mine.add(window, &histograms[latency as usize]);
-        }
+    /// Adds what the workers of `crew` measured, a histogram of each kind.
+    fn measure(&mut self, crew: usize, window: u64, histograms: &[Histogram]) {
+        self.sums_of(crew).for_each(|sums| sums.measure(window, histograms));
     }
 
     /// Adds what one worker measured.
@@ -183,10 +217,12 @@ impl Fold {
         for (who, phase, lost) in &cut.lost {
             self.count_lost(*who, *phase, lost);
         }
-        for (window, histograms) in &cut.distributions {
-            self.measure(*window, histograms);
+        for ((crew, window), histograms) in &cut.distributions {
+            self.measure(*crew, *window, histograms);
         }
         self.samples.merge(&cut.samples);
+        self.levels.merge(&cut.levels);
+        SessionCounts::merge_all(&mut self.sessions, &cut.sessions);
         for (who, arrivals) in &cut.arrivals {
             self.parts.entry(*who).or_default().arrivals = Some(*arrivals);
         }
@@ -204,13 +240,20 @@ impl Fold {
 
     fn count_lost(&mut self, who: Who, phase: Phase, lost: &Counters) {
         self.parts.entry(who).or_default().counters.merge(lost);
-        self.phases[phase as usize].merge(lost);
+        let crew = self.crew_of(who);
+        self.sums_of(crew).for_each(|sums| sums.count(phase, lost));
     }
 
     /// Takes how the requests came at `who`, a target.
     pub fn take_arrivals(&mut self, who: Who, arrivals: Gaps) {
         self.recent.arrivals.push((who, arrivals));
         self.parts.entry(who).or_default().arrivals = Some(arrivals);
+    }
+
+    /// Takes levels that the supervisor read.
+    pub fn take_levels(&mut self, levels: &Levels) {
+        self.recent.levels.merge(levels);
+        self.levels.merge(levels);
     }
 
     /// Takes a child's last words.
@@ -283,26 +326,40 @@ impl Fold {
 
     /// Counters of all workers in one phase.
     pub fn phase(&self, phase: Phase) -> &Counters {
-        &self.phases[phase as usize]
+        &self.sums.phases[phase as usize]
     }
 
     /// A distribution over all workers.
     pub fn histogram(&self, latency: Latency) -> &Histogram {
-        &self.histograms[latency as usize]
+        &self.sums.histograms[latency as usize]
     }
 
-    /// A latency of requests by the intervals in which they ended.
+    /// A latency of requests by the intervals in which they ended, or how late requests or attempts left.
     ///
     /// # Panics
-    /// If `latency` is none of [`OVER_TIME`].
+    /// If `latency` is none of [`OVER_TIME`] and no lateness of ours.
     pub fn windows(&self, latency: Latency) -> &Windows {
-        let index = OVER_TIME.iter().position(|kept| *kept == latency);
-        &self.windows[index.expect("it is kept over time")]
+        self.sums.windows(latency)
+    }
+
+    /// What workers did in measurement, by interval.
+    pub const fn paces(&self) -> &Windows<Pace> {
+        &self.sums.paces
+    }
+
+    /// Levels that the supervisor read.
+    pub const fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     /// What servers sent to all workers where it broke the protocol, up to the last cut.
     pub const fn samples(&self) -> &Samples {
         &self.samples
+    }
+
+    /// What was counted of each session by all workers; empty where none was played.
+    pub fn sessions(&self) -> &[SessionCounts] {
+        &self.sessions
     }
 
     /// The largest sum of live connections over all workers at the end of one interval.
@@ -330,8 +387,12 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Begins;
+    use crate::levels::{What, Whose};
+    use crate::plan::samples::{config, crews_on_ample_host};
     use proptest::prelude::*;
     use stats::Outcome;
+    use std::time::Duration;
 
     fn interval(index: u64, live: u64, sent: u64) -> Interval {
         let mut interval = Interval::new(index, Phase::Measurement);
@@ -393,16 +454,27 @@ mod tests {
         assert!(told.is_err());
     }
 
+    /// Of two crews: slots 0 and 1, and slot 2.
+    fn crews() -> Fold {
+        let phases = vec![
+            ("a", config(2, 1), Begins::At(Duration::ZERO)),
+            ("b", config(1, 1), Begins::At(Duration::ZERO)),
+        ];
+        Fold::of(crews_on_ample_host(phases).roster())
+    }
+
     /// All that a report is made of.
     fn told(fold: &Fold) -> impl PartialEq + std::fmt::Debug + use<> {
-        let bits = |latency| fold.windows(latency).iter().map(|w| (w.first, w.histogram.encode()));
+        let bits = |latency| fold.windows(latency).iter().map(|w| (w.first, w.value.encode()));
         (
             (fold.counters(), fold.target_counters(), fold.gauges(), fold.peak_live()),
             Phase::ALL.iter().map(|phase| fold.phase(*phase).clone()).collect::<Vec<_>>(),
-            fold.histograms.iter().map(Histogram::encode).collect::<Vec<_>>(),
+            fold.sums.histograms.iter().map(Histogram::encode).collect::<Vec<_>>(),
             OVER_TIME.map(|latency| bits(latency).collect::<Vec<_>>()),
             fold.samples().clone(),
             fold.workers().map(|part| part.strains).collect::<Vec<_>>(),
+            fold.paces().iter().map(|w| (w.first, w.width, w.value)).collect::<Vec<_>>(),
+            fold.levels().record(),
         )
     }
 
@@ -411,7 +483,7 @@ mod tests {
         fn a_fold_of_all_cuts_is_the_fold_that_they_were_cut_from(
             reports in prop::collection::vec((0..3_u32, 0..2_u32, 0..90_u64, 0..40_u64, 0..9_u8), 1..80),
         ) {
-            let (mut live, mut again) = (Fold::default(), Fold::default());
+            let (mut live, mut again) = (crews(), crews());
             for (slot, generation, index, sent, more) in reports {
                 let who = if more == 0 { Who::Target(slot, 0) } else { Who::Worker(slot, generation) };
                 let mut report = interval(index, sent, sent);
@@ -424,12 +496,23 @@ mod tests {
                     lost.not_sent[0] = sent;
                     live.take_lost(who, Phase::Measurement, &lost);
                 }
+                if more == 2 {
+                    let mut levels = Levels::default();
+                    levels.read(index, (Whose::Target, What::Rss), sent);
+                    live.take_levels(&levels);
+                }
                 if more > 5 {
                     again.replay(&live.cut());
                 }
             }
             again.replay(&live.cut());
             prop_assert_eq!(told(&live), told(&again));
+            for crew in 0..2 {
+                prop_assert_eq!(told(&live.of_crew(crew)), told(&again.of_crew(crew)));
+            }
+            let sum = live.of_crew(0).counters().of(Counter::RequestsDue)
+                + live.of_crew(1).counters().of(Counter::RequestsDue);
+            prop_assert_eq!(sum, live.counters().of(Counter::RequestsDue));
         }
     }
 

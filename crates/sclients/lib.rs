@@ -7,7 +7,9 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+pub mod capacity;
 pub mod child;
+pub mod compare;
 pub mod config;
 pub mod consent;
 pub mod curve;
@@ -17,6 +19,9 @@ pub mod fold;
 pub mod host;
 pub mod journal;
 pub mod kept;
+pub mod levels;
+pub mod likeness;
+pub mod limits;
 pub mod number;
 pub mod out;
 pub mod plan;
@@ -24,12 +29,16 @@ pub mod profile;
 pub mod program;
 pub mod recent;
 pub mod report;
+pub mod scenario;
 pub mod selftest;
 pub mod shares;
+pub mod soak;
 pub mod summary;
+pub mod sums;
 pub mod supervisor;
 #[allow(unsafe_code)]
 mod sys;
 pub mod target;
 pub mod verdict;
+pub mod wall;
 pub mod worker;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The most segments of a profile.
-pub const SEGMENTS_MAX: usize = 64;
+pub const SEGMENTS_MAX: usize = 1_024;
 /// The fastest rate, per second, inclusive.
 pub const RATE_MAX: u64 = 100_000_000;
 /// The slowest rate is one in so many seconds, inclusive. Rates are multiples of it or fractions whose
@@ -599,7 +599,10 @@ mod tests {
         }
         let new = |segments: &[Segment]| Profile::new(segments.to_vec()).unwrap_err();
         assert_eq!(new(&[]), ProfileError::Segments(0));
-        assert_eq!(new(&[ramp(1, 2, 1); 65]), ProfileError::Segments(65));
+        assert_eq!(
+            new(&[ramp(1, 2, 1); SEGMENTS_MAX + 1]),
+            ProfileError::Segments(SEGMENTS_MAX + 1)
+        );
         assert_eq!(new(&[ramp(1, 1, 1), ramp(1, 2, 0)]), ProfileError::NoLength(1));
         assert_eq!(new(&[ramp(1, 1, 0), ramp(1, 2, 1)]), ProfileError::NoLength(0));
         assert_eq!(new(&[ramp(1, 1, 3_000_000)]), ProfileError::TooLong);

@@ -1,7 +1,9 @@
 //! What the program does with its words: it joins the rooms, and turns each error into one line and
 //! one exit code.
 
+use crate::capacity::{self, Findings, Job};
 use crate::child;
+use crate::compare::{self, Contest};
 use crate::config::{
     self, ChildArguments, ChildRole, Config, ConfigError, Format, Invocation, ServeConfig,
 };
@@ -10,28 +12,34 @@ use crate::curve::{self, Series};
 use crate::doctor;
 use crate::exit::ExitCode;
 use crate::journal::kept_run;
-use crate::out::OutFile;
+use crate::limits::of_run;
+use crate::out::{RunFiles, Trio};
 use crate::plan::{self, Finding, Level, Plan};
 use crate::profile::Profile;
 use crate::report;
+use crate::scenario;
 use crate::selftest;
 use crate::supervisor::{self, Keep};
 use crate::verdict::{self, Verdict};
-use crate::{target, worker};
+use crate::{target, wall, worker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::Duration;
 
 /// Runs the program with these words, the first being its own name.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match config::invocation(words) {
         Ok(Invocation::Run(config)) => run(*config),
+        Ok(Invocation::Check(config)) => check(*config),
+        Ok(Invocation::Schema) => print(&scenario::schema()),
         Ok(Invocation::Doctor(config)) => examine(*config),
         Ok(Invocation::Resume(wanted)) => resume(wanted),
         Ok(Invocation::Report(wanted)) => report_kept(&wanted),
+        Ok(Invocation::Compare(groups)) => compare(&groups),
+        Ok(Invocation::Capacity(asked)) => capacity(&asked),
         Ok(Invocation::Serve(config)) => serve(*config),
         Ok(Invocation::Selftest { quick, format }) => examine_host(quick, format),
         Ok(Invocation::Child(arguments)) => be_child(&arguments),
@@ -71,15 +79,29 @@ fn planned(config: Config) -> Result<Plan, ExitCode> {
 
 /// The plan of `config`, whose target is at `addresses`.
 fn planned_for(config: Config, addresses: &[SocketAddr]) -> Result<Plan, ExitCode> {
-    let consent = consent::check(&config, addresses, SystemTime::now())
+    let consent = consent::check(&config, addresses, wall::now())
         .map_err(|error| complain(&error, ExitCode::NotAuthorized))?;
     // One of those that were checked: what the plan names is never looked up again.
     let peer: Option<SocketAddr> = addresses.first().copied();
-    Ok(plan::planned(consent.limit(config), peer, consent.authorization))
+    let plan = plan::planned(consent.limit(config), peer, consent.authorization);
+    match of_run::checks(&plan) {
+        Ok(_) => Ok(plan),
+        Err(error) => Err(complain(&format!("--limit {error}"), ExitCode::Usage)),
+    }
+}
+
+/// Says what a scenario would do, if its limits mean figures that it has.
+fn check(config: Config) -> ExitCode {
+    let outline = report::outline(&config);
+    let limits = plan::ProcessLimits::current();
+    let plan = plan::plan(config, None, None, &plan::Host::default(), &limits, &|_| Ok(()), 1);
+    match of_run::checks(&plan) {
+        Ok(_) => print(&outline),
+        Err(error) => complain(&format!("limit {error}"), ExitCode::Usage),
+    }
 }
 
 fn run(config: Config) -> ExitCode {
-    raise_file_limit();
     let plan = match planned(config) {
         Ok(plan) => plan,
         Err(code) => return code,
@@ -87,6 +109,7 @@ fn run(config: Config) -> ExitCode {
     if plan.refusals().next().is_some() {
         return refused(plan.refusals());
     }
+    raise_file_limit();
     let http = plan.config.protocol() == config::Protocol::Http;
     if http && let Err(error) = worker::request(&crate::shares::of_worker(&plan, 0)) {
         return complain(&error, ExitCode::Usage);
@@ -94,25 +117,28 @@ fn run(config: Config) -> ExitCode {
     if let Some(series) = plan.config.curve {
         return curve(series, &plan);
     }
-    let log = plan.config.hlog.as_deref().map(|path| OutFile::create("--hlog", path)).transpose();
-    let log = match log {
-        Ok(log) => log,
-        Err(error) => return complain(&error, ExitCode::Usage),
+    let files = match run_files(&plan.config) {
+        Ok(files) => files,
+        Err(code) => return code,
     };
     let out = plan.config.out.clone();
-    ended(supervisor::run(plan, log, out.as_deref().map_or(Keep::Nowhere, Keep::In)))
+    ended(supervisor::run(plan, files, out.as_deref().map_or(Keep::Nowhere, Keep::In)))
 }
 
 /// Goes on with a run whose supervisor died. Its target is where it was, and has to be allowed still.
 fn resume(wanted: config::Resume) -> ExitCode {
-    raise_file_limit();
     let interrupted = match kept_run::interrupted(&wanted.dir, &wanted.headers) {
         Ok(interrupted) => interrupted,
         Err(error) => return complain(&format!("--resume {error}"), ExitCode::Usage),
     };
-    let mut config = interrupted.plan.config.clone();
-    let config::Resume { format, progress, color, hlog, .. } = wanted;
-    (config.format, config.progress, config.color, config.hlog) = (format, progress, color, hlog);
+    let mut config = interrupted.plan.asked();
+    if config.sessions.is_some() {
+        let why = "--resume cannot go on with sessions, of which only names are kept; run the scenario again";
+        return complain(&why, ExitCode::Usage);
+    }
+    let config::Resume { format, progress, color, hlog, junit, .. } = wanted;
+    (config.format, config.progress, config.color) = (format, progress, color);
+    (config.hlog, config.junit) = (hlog, junit);
     let addresses: Vec<SocketAddr> =
         interrupted.plan.peers[..usize::from(config.target.is_some())].to_vec();
     let plan = match planned_for(config, &addresses) {
@@ -122,11 +148,17 @@ fn resume(wanted: config::Resume) -> ExitCode {
     if plan.refusals().next().is_some() {
         return refused(plan.refusals());
     }
-    let log = plan.config.hlog.as_deref().map(|path| OutFile::create("--hlog", path)).transpose();
-    match log {
-        Ok(log) => ended(supervisor::run(plan, log, Keep::On(Box::new(interrupted)))),
-        Err(error) => complain(&error, ExitCode::Usage),
+    raise_file_limit();
+    match run_files(&plan.config) {
+        Ok(files) => ended(supervisor::run(plan, files, Keep::On(Box::new(interrupted)))),
+        Err(code) => code,
     }
+}
+
+/// The files that a run is to leave behind; or the exit code, after the line that says why not.
+fn run_files(config: &Config) -> Result<RunFiles, ExitCode> {
+    let files = RunFiles::create(config.hlog.as_deref(), config.junit.as_deref());
+    files.map_err(|error| complain(&error, ExitCode::Usage))
 }
 
 /// The report of a run that was kept, and its exit code.
@@ -136,15 +168,121 @@ fn report_kept(wanted: &config::Wanted) -> ExitCode {
         Err(error) => return complain(&error, ExitCode::Usage),
     };
     (summary.plan.config.format, summary.plan.config.color) = (wanted.format, wanted.color);
-    if let Some(path) = &wanted.hlog {
-        let written = OutFile::create("--hlog", path).map_err(|error| error.to_string());
-        let log = report::hlog(&summary);
-        if let Err(error) = written.and_then(|file| file.write(&log).map_err(|e| e.to_string())) {
-            return complain(&error, ExitCode::Usage);
-        }
+    let files = match RunFiles::create(wanted.hlog.as_deref(), wanted.junit.as_deref()) {
+        Ok(files) => files,
+        Err(error) => return complain(&error, ExitCode::Usage),
+    };
+    let written = files.write(|| report::hlog(&summary), || report::junit(&summary));
+    if let Err((option, error)) = written {
+        return complain(&format!("{option} {error}"), ExitCode::Usage);
     }
     match print(&report::summary(&summary)) {
         ExitCode::Success => verdict::exit_code(&summary, &Verdict::of(&summary)),
+        code => code,
+    }
+}
+
+/// Finds what a target bears. Each plan is that of the highest load that is known before; the longest
+/// trial is what consent is asked for.
+fn capacity(asked: &config::Capacity) -> ExitCode {
+    let first = |config: Option<(Config, Duration)>| {
+        let planned_first = |(config, longest): (Config, Duration)| {
+            let short = config.duration;
+            let mut plan = planned(config.lasting(longest))?;
+            (plan.config.duration, plan.config.out) = (short, plan.config.out.take());
+            if plan.refusals().next().is_some() {
+                return Err(refused(plan.refusals()));
+            }
+            Ok(plan)
+        };
+        config.map(planned_first).transpose()
+    };
+    let search = asked.search.as_ref();
+    let search = first(search.map(|s| (s.config.clone(), s.confirm.max(asked.trial))));
+    let scale = first(asked.scale.as_ref().map(|(_, config)| (config.clone(), asked.trial)));
+    let (search, scale) = match (search, scale) {
+        (Ok(search), Ok(scale)) => (search, scale),
+        (Err(code), _) | (_, Err(code)) => return code,
+    };
+    if let Some((why, code)) = beyond_consent(asked, &[&search, &scale]) {
+        return complain(&why, code);
+    }
+    raise_file_limit();
+    match Job::new(asked, search, scale) {
+        Ok(job) => searched(&job),
+        Err(error) => complain(&format!("--slo {error}"), ExitCode::Usage),
+    }
+}
+
+/// Why a search goes beyond what allows it, where its target is not on this host: minutes of load need an
+/// entry of the file, and loads that are not known before need a bound.
+fn beyond_consent(
+    asked: &config::Capacity,
+    plans: &[&Option<Plan>],
+) -> Option<(&'static str, ExitCode)> {
+    let mut leaves = plans.iter().filter_map(|plan| plan.as_ref()?.authorization.as_ref());
+    let leave = leaves.next()?;
+    let open = asked.search.as_ref().is_some_and(|search| search.range.is_none());
+    if leave.entry().is_none() {
+        let why = "capacity loads its target for minutes, which --authorized does not allow; add an entry to an --authorization file";
+        Some((why, ExitCode::NotAuthorized))
+    } else if open {
+        let why = "capacity of a target that is not on this host needs --range FROM..TO, which its entry has to cover";
+        Some((why, ExitCode::Usage))
+    } else {
+        None
+    }
+}
+
+/// Does `job` and tells what it found, as far as it came.
+fn searched(job: &Job<'_>) -> ExitCode {
+    let plan = job.search.as_ref().map(|(plan, _)| plan).or(job.scale.as_ref());
+    let config = &plan.expect("there is a search or a scaling").config;
+    let out =
+        config.out.clone().unwrap_or_else(|| format!("sclients-capacity-{}", config.seed).into());
+    let files = match Trio::create(&out, "capacity") {
+        Ok(files) => files,
+        Err(error) => return complain(&error, ExitCode::Usage),
+    };
+    let mut findings = Findings::default();
+    let mut told = 0;
+    let end = capacity::run(job, &mut findings, |findings| {
+        if findings.tried.len() > told {
+            told = findings.tried.len();
+            let _ = writeln!(std::io::stderr(), "{}", report::capacity::line(job, findings));
+        }
+        let text = report::capacity::text(job, findings);
+        let (json, picture) =
+            (report::capacity::json(job, findings), report::capacity::picture(job, findings));
+        files.replace([&text, &json, &picture])
+    });
+    if findings.tried.is_empty() {
+        files.discard();
+    }
+    let told = match config.format {
+        _ if findings.tried.is_empty() => ExitCode::Success,
+        Format::Text => print(&report::capacity::text(job, &findings)),
+        Format::Json => print(&report::capacity::json(job, &findings)),
+    };
+    match end {
+        Ok(()) if told != ExitCode::Success => told,
+        end => ended(end.map(|()| findings.exit_code())),
+    }
+}
+
+/// Compares two groups of kept runs.
+fn compare(groups: &config::Groups) -> ExitCode {
+    let (runs, load) = match compare::admit(&groups.folders) {
+        Ok(admitted) => admitted,
+        Err(error) => return complain(&error, ExitCode::Usage),
+    };
+    let contest = Contest::of(runs, &groups.figures, groups.margin);
+    let told = match groups.format {
+        Format::Text => report::compare::text(&contest, &load),
+        Format::Json => report::compare::json(&contest, &load),
+    };
+    match print(&told) {
+        ExitCode::Success => contest.exit_code(),
         code => code,
     }
 }
@@ -164,7 +302,7 @@ fn curve(series: Series, plan: &Plan) -> ExitCode {
     let steps = series.rates().enumerate().map(step).collect();
     let named = plan.config.out.clone();
     let out = named.unwrap_or_else(|| format!("sclients-curve-{}", plan.config.seed).into());
-    let files = match curve::Files::create(&out) {
+    let files = match Trio::create(&out, "curve") {
         Ok(files) => files,
         Err(error) => return complain(&error, ExitCode::Usage),
     };
@@ -172,7 +310,7 @@ fn curve(series: Series, plan: &Plan) -> ExitCode {
     let end = curve::run(steps, &mut points, |points| {
         let line = report::curve::line(series.steps, points);
         let _ = writeln!(std::io::stderr(), "{line}");
-        files.save(plan, points)
+        curve::save(&files, plan, points)
     });
     // What was measured is told, whatever ended the series.
     let told = match plan.config.format {
@@ -227,7 +365,6 @@ fn ended(result: Result<ExitCode, supervisor::SupervisorError>) -> ExitCode {
 }
 
 fn examine(config: Config) -> ExitCode {
-    raise_file_limit();
     let (format, color) = (config.format, std::io::stdout().is_terminal());
     let plan = match planned(config) {
         Ok(plan) => plan,
@@ -258,7 +395,8 @@ fn be_child(arguments: &ChildArguments) -> ExitCode {
     ExitCode::Internal
 }
 
-/// Raises the soft limit on open files to the hard one; children inherit it.
+/// Raises the soft limit on open files to the hard one; children inherit it. Once there is a plan, which
+/// tells of it.
 fn raise_file_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         // Where it is refused the plan finds the limit as it is.

@@ -4,8 +4,9 @@
 //! whatever the journal does: when nobody asks for long, a child's older intervals become one.
 
 use crate::fold::Who;
+use crate::levels::Levels;
 use dispatch::Instant;
-use stats::{Counters, Gaps, Histogram, Interval, Latency, Phase, Samples};
+use stats::{Counters, Gaps, Histogram, Interval, Latency, Phase, Samples, SessionCounts};
 use std::collections::BTreeMap;
 use wire::Final;
 
@@ -20,14 +21,18 @@ pub struct Recent {
     pub intervals: Vec<(Who, Interval, Instant)>,
     /// What is known to be lost with dead workers.
     pub lost: Vec<(Who, Phase, Counters)>,
-    /// Histograms of all workers, by kind, for each interval of measurement.
-    pub distributions: BTreeMap<u64, Vec<Histogram>>,
+    /// Histograms of all workers of a crew, by kind, for each interval of measurement.
+    pub distributions: BTreeMap<(usize, u64), Vec<Histogram>>,
     /// What servers sent.
     pub samples: Samples,
+    /// What was counted of sessions by all workers.
+    pub sessions: Vec<SessionCounts>,
     /// How requests came at targets.
     pub arrivals: Vec<(Who, Gaps)>,
     /// Last words.
     pub last_words: Vec<(Who, Final)>,
+    /// Levels that the supervisor read.
+    pub levels: Levels,
     /// The largest number of live connections of the run so far.
     pub peak_live: u64,
 }
@@ -47,14 +52,15 @@ impl Recent {
         }
     }
 
-    /// Adds what a worker measured, in the interval of measurement to which it belongs.
-    pub fn take_measured(&mut self, window: u64, interval: &Interval) {
+    /// Adds what a worker of `crew` measured, in the interval of measurement to which it belongs.
+    pub fn take_measured(&mut self, crew: usize, window: u64, interval: &Interval) {
         let empty = || vec![Histogram::default(); Latency::COUNT];
-        let sums = self.distributions.entry(window).or_insert_with(empty);
+        let sums = self.distributions.entry((crew, window)).or_insert_with(empty);
         for (sum, histogram) in sums.iter_mut().zip(&interval.histograms) {
             sum.merge_sparse(histogram);
         }
         self.samples.merge(&interval.samples);
+        SessionCounts::merge_all(&mut self.sessions, &interval.sessions);
     }
 
     /// Of each child one interval per phase.

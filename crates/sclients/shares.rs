@@ -1,30 +1,31 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child; and a rate profile back again.
 
-use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig, Stall};
+use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig, Stall, Storm};
 use crate::consent::Authorization;
-use crate::plan::{Plan, share_of};
+use crate::plan::{Part, Plan, share_of};
 use crate::profile::{Arrivals, Profile, ProfileError, Rate, Segment};
+use crate::scenario::Manners;
 use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{
     ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, HostileShare, JoinShare, LoadShare, PeerShare,
-    ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare, TargetShare,
-    WorkerShare,
+    ProtocolKind, RateSegment, RateValue, SessionsShare, SlowShare, SourceRange, StallShare,
+    StormShare, TargetShare, WorkerShare,
 };
 
 /// The part of worker `slot`.
 pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
-    let config = &plan.config;
+    let Part { config, index, .. } = plan.part_of(slot);
     let protocol = config.protocol();
     WorkerShare {
-        slot,
+        slot: index,
         workers: config.procs,
         generation: 0,
         joins: None,
         seed: plan.seed_of(slot),
         connections: config.conns,
-        load: load(plan),
+        load: load(plan, config),
         peers: peers(plan, slot),
         sources: sources(plan, slot),
         protocol: kind(protocol),
@@ -36,7 +37,8 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         expected_statuses: config.expected_statuses.clone(),
         connect_rate: config.connect_rate,
         connecting_max: config.max_connecting,
-        requests: config.requests.map(|total| share_of(total, slot, config.procs)),
+        storms: config.storms.iter().map(storm).collect(),
+        requests: config.requests.map(|total| share_of(total, index, config.procs)),
         request_rate_ceiling: plan.authorization.as_ref().map(Authorization::requests_per_s),
         requests_per_connection: config.requests_per_connection,
         reset_close: config.reset_close,
@@ -59,7 +61,20 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         interval_nanos: nanos(config.interval),
         cpu: plan.cpu_of(slot),
         spin: config.spin,
+        sessions: sessions(plan, slot).map(Box::new),
     }
+}
+
+/// What the users of worker `slot` do.
+fn sessions(plan: &Plan, slot: u32) -> Option<SessionsShare> {
+    let config = plan.part_of(slot).config;
+    let manners = Manners {
+        authority: &authority(plan),
+        headers: &config.headers,
+        statuses: &config.expected_statuses,
+    };
+    let compiled = config.sessions.as_ref()?.compiled(&manners, slot, plan.config.procs);
+    Some(compiled.expect("what was compiled once compiles again"))
 }
 
 /// The part of another generation of worker `slot`, which joins the run under way: the same part, drawn
@@ -69,12 +84,19 @@ pub fn of_successor(plan: &Plan, slot: u32, generation: u32, joins: JoinShare) -
     WorkerShare { generation, seed, joins: Some(joins), ..of_worker(plan, slot) }
 }
 
+fn storm(storm: &Storm) -> StormShare {
+    StormShare {
+        after_nanos: nanos(storm.after),
+        every_nanos: storm.every.map(nanos),
+        millionths: storm.millionths,
+    }
+}
+
 fn schedule(rate: &Profile, arrivals: Arrivals) -> ArrivalsShare {
     ArrivalsShare { rate: rate_segments(rate), kind: arrivals_kind(arrivals) }
 }
 
-fn load(plan: &Plan) -> LoadShare {
-    let config = &plan.config;
+fn load(plan: &Plan, config: &Config) -> LoadShare {
     match &config.load {
         Load::Closed => LoadShare::Closed {
             think_nanos: nanos(config.think),
@@ -138,6 +160,7 @@ fn target(embedded: &Embedded, listen: SocketAddr, slot: u32) -> TargetShare {
         service_nanos: embedded.service.map_or(0, |service| nanos(service.mean)),
         service_exponential: embedded.service.is_some_and(|service| service.exponential),
         stalls: embedded.stalls.iter().map(stall).collect(),
+        leak_bytes_per_min: embedded.leak_bytes_per_min.unwrap_or(0),
         seed: 0,
         message_bytes: 0,
         connections: 0,
@@ -188,9 +211,10 @@ fn body(config: &Config, protocol: Protocol) -> Vec<u8> {
 /// All places of the run, in order, are divided over the peers; these are worker `slot`'s. Attempts of
 /// a schedule have no places and go to all peers in turn.
 fn peers(plan: &Plan, slot: u32) -> Vec<PeerShare> {
-    let conns = u64::from(plan.config.conns);
-    let (first, end) = (u64::from(slot) * conns, u64::from(slot + 1) * conns);
-    let attempts = matches!(plan.config.load, Load::Overload { .. });
+    let conns = u64::from(plan.part_of(slot).config.conns);
+    let first: u64 = (0..slot).map(|slot| u64::from(plan.part_of(slot).config.conns_kept())).sum();
+    let end = first + conns;
+    let attempts = matches!(plan.part_of(slot).config.load, Load::Overload { .. });
     let mut next = 0;
     let part = |(index, address): (usize, &SocketAddr)| {
         let begin = next;

@@ -36,6 +36,9 @@ pub struct Course {
     pub started: Duration,
     /// The common start instant and the begin of load by the monotonic clock, in nanoseconds.
     pub clock: (u64, Option<u64>),
+    /// When each phase began by the same clock, and its load; of a run without phases the only one.
+    #[serde(default)]
+    pub crews: Vec<(Option<u64>, Option<u64>)>,
     /// How often it was taken up after its supervisor had died.
     pub resumed: Vec<Resumed>,
     /// First connect and last establishment over all workers, where there was one.
@@ -54,13 +57,40 @@ pub struct Course {
     pub trouble: Vec<String>,
     /// Reports whose ledger did not balance, or that could not be read.
     pub faults: Vec<String>,
+    /// Processes that were watched by name of their numbers, in the order of the options.
+    #[serde(default)]
+    pub watched: Vec<Watched>,
     /// How the host fared in measurement.
     pub host: HostStrain,
     /// The supervisor itself.
     pub supervisor: SupervisorUse,
+    /// How much of measurement was reported when nobody had said how long it was: the run goes on.
+    #[serde(skip)]
+    pub so_far: Option<Duration>,
     /// Why this is not all of the run; none where it is.
     #[serde(skip)]
     pub cut: Option<Cut>,
+}
+
+/// A process of this host that the user wants to be watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Its number.
+    pub pid: i32,
+    /// Its name, as its kernel has it, without control characters.
+    pub name: String,
+    /// When it was started: another process may have its number later.
+    pub started_ticks: u64,
+    /// When it was found ended, from the common start instant.
+    pub ended: Option<Duration>,
+}
+
+impl Watched {
+    /// That it ended, in words.
+    pub fn obituary(&self, after: Duration) -> String {
+        let Self { pid, name, .. } = self;
+        format!("watched process {pid} ({name}) ended {:.1} s into the run", after.as_secs_f64())
+    }
 }
 
 /// A run that was taken up after its supervisor had died.
@@ -98,6 +128,21 @@ pub struct ChildRecord {
     pub death: Option<Death>,
     /// For how long signals had stopped it.
     pub stopped: Duration,
+}
+
+impl ChildRecord {
+    /// A worker of whom nothing is known.
+    pub const fn unheard(slot: u32) -> Self {
+        Self {
+            role: Role::Worker,
+            slot,
+            generation: 0,
+            pid: 0,
+            exit: None,
+            death: None,
+            stopped: Duration::ZERO,
+        }
+    }
 }
 
 /// A child's death.
@@ -147,6 +192,48 @@ pub struct Lost {
 }
 
 impl Summary {
+    /// Each phase by its name, as a run of its own; none in a run without phases.
+    pub fn phases(&self) -> Vec<(String, Self)> {
+        let named = self.plan.crews.iter().enumerate();
+        named.map(|(index, crew)| (crew.name.clone(), self.phase(index))).collect()
+    }
+
+    fn phase(&self, crew: usize) -> Self {
+        let slots = self.plan.slots_of(crew);
+        let theirs =
+            |child: &&ChildRecord| child.role == Role::Worker && slots.contains(&child.slot);
+        let (begun, load) = self.course.crews.get(crew).copied().unwrap_or_default();
+        let mut course = Course {
+            children: self.course.children.iter().filter(theirs).cloned().collect(),
+            crews: vec![(begun, load)],
+            ..self.course.clone()
+        };
+        let plan = self.plan.alone(crew);
+        let fold = self.fold.of_crew(crew);
+        let ended = fold.workers().map(|part| part.ended).max().unwrap_or_default();
+        let measure = load.map(|load| Instant::from_nanos(load) + plan.config.warmup);
+        course.so_far = measure.map(|measure| {
+            let length = ended.since(measure);
+            plan.config.duration.map_or(length, |duration| duration.min(length))
+        });
+        Self { plan, fold, course }
+    }
+
+    /// When a phase began to open its connections; when its load began.
+    pub fn begun(&self) -> Option<u64> {
+        self.course.crews.first()?.0
+    }
+
+    /// When the load of a phase began.
+    pub fn loaded(&self) -> Option<u64> {
+        self.course.crews.first()?.1
+    }
+
+    /// An instant in nanoseconds, as seconds from the common start.
+    pub fn after_start(&self, nanos: Option<u64>) -> Option<f64> {
+        nanos.map(|nanos| nanos.saturating_sub(self.course.clock.0) as f64 / 1e9)
+    }
+
     /// Counters of all workers.
     pub fn counters(&self) -> Counters {
         self.fold.counters()
@@ -203,10 +290,17 @@ impl Summary {
         self.course.opened.map(|(first, last)| last.since(first).as_secs_f64())
     }
 
-    /// The length of measurement: the longest of any worker, in seconds.
+    /// The length of measurement: the longest of any worker, in seconds; what there is of it in a run that
+    /// goes on.
+    ///
+    /// With phases it is from the first one's begin to the last one's end.
     pub fn measured_seconds(&self) -> f64 {
+        if !self.plan.crews.is_empty() && self.course.so_far.is_none() {
+            return self.course.phase_seconds[Phase::Measurement as usize];
+        }
         let nanos = self.fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
-        nanos.max().unwrap_or(0) as f64 / 1e9
+        let so_far = || self.course.so_far.map(|so_far| so_far.as_nanos() as u64);
+        nanos.max().or_else(so_far).unwrap_or(0) as f64 / 1e9
     }
 
     /// Processor time of all workers, in microseconds.
@@ -268,7 +362,18 @@ impl Summary {
     /// Requests or attempts that the schedule had in warm-up and measurement, where both have an end
     /// that is known and the number is not drawn.
     pub fn planned_ticks(&self) -> Option<u64> {
+        if !self.plan.crews.is_empty() {
+            let phases = self.phases().into_iter().map(|(_, phase)| phase);
+            let mut scheduled =
+                phases.filter(|phase| phase.plan.config.load.schedule().is_some()).peekable();
+            scheduled.peek()?;
+            return scheduled.map(|phase| phase.planned_ticks()).sum();
+        }
         let config = &self.plan.config;
+        if config.sessions.is_some() && config.requests.is_some() {
+            // How many of them began a session is up to what servers answered.
+            return None;
+        }
         let (rate, arrivals) = config.load.schedule()?;
         let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
         let planned = all.min(config.requests.unwrap_or(u64::MAX));

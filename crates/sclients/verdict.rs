@@ -8,9 +8,11 @@
 use crate::audit::{self, Evidence};
 use crate::config::Load;
 use crate::exit::ExitCode;
+use crate::limits::{Judged, of_run};
 use crate::summary::{ChildRecord, Death, Summary};
-use crate::supervisor::Role;
+use crate::supervisor::{Role, StoppedFor};
 use stats::{Counter, Fault, Outcome, ledger};
+use std::borrow::Cow;
 
 /// How far the claims can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,14 +68,48 @@ impl Verdict {
             reasons.extend(accepted);
             state = state.max(State::Suspect);
         }
-        let mut notes = Vec::new();
-        for finding in audit::judge(&Evidence::of(summary)) {
-            let list = if finding.state == State::Valid { &mut notes } else { &mut reasons };
-            list.push(finding.text);
-            state = state.max(finding.state);
-        }
-        Self { state, reasons, notes }
+        let notes = ended_by_limit(summary).into_iter().collect();
+        let mut verdict = Self { state, reasons, notes };
+        parts(summary).iter().for_each(|(name, part)| verdict.audit(name, part));
+        verdict
     }
+
+    /// Judges what one phase of a run claims.
+    pub fn of_phase(phase: &Summary) -> Self {
+        // One that has not begun claims nothing.
+        let short = shortfall(phase).filter(|_| phase.loaded().is_some());
+        let reasons: Vec<String> = short.into_iter().collect();
+        let state = if reasons.is_empty() { State::Valid } else { State::Invalid };
+        let mut verdict = Self { state, reasons, notes: Vec::new() };
+        verdict.audit("", phase);
+        verdict
+    }
+
+    /// Adds what the audit finds of `part`, each with `name` before it.
+    fn audit(&mut self, name: &str, part: &Summary) {
+        for finding in audit::judge(&Evidence::of(part)) {
+            let sound = finding.state == State::Valid;
+            let list = if sound { &mut self.notes } else { &mut self.reasons };
+            list.push(format!("{name}{}", finding.text));
+            self.state = self.state.max(finding.state);
+        }
+    }
+}
+
+/// What makes claims of its own, and how they are called: the run, or those of its phases that had load.
+fn parts(summary: &Summary) -> Vec<(String, Cow<'_, Summary>)> {
+    if summary.plan.crews.is_empty() {
+        return vec![(String::new(), Cow::Borrowed(summary))];
+    }
+    let loaded = summary.phases().into_iter().filter(|(_, phase)| phase.loaded().is_some());
+    loaded.map(|(name, phase)| (format!("phase {name}: "), Cow::Owned(phase))).collect()
+}
+
+/// That a limit ended the run before its time, which takes nothing from what was counted.
+fn ended_by_limit(summary: &Summary) -> Option<String> {
+    let Some(StoppedFor::Limit(index)) = summary.course.stopped else { return None };
+    let limit = of_run::limit(&summary.plan, index)?;
+    Some(format!("limit {limit}: {}", of_run::ending(summary, index)))
 }
 
 /// What speaks against the claim that the counts are true and whole.
@@ -83,19 +119,23 @@ pub fn untrue_counts(summary: &Summary) -> Vec<String> {
     if accepted_losses(summary).is_none() {
         reasons.extend(resumptions(summary));
     }
-    reasons.extend(course.stopped.iter().map(|stopped| stopped.to_string()));
+    let cut_short = course.stopped.filter(|stopped| !matches!(stopped, StoppedFor::Limit(_)));
+    reasons.extend(cut_short.map(|stopped| stopped.to_string()));
     reasons.extend(summary.course.faults.iter().cloned());
     reasons.extend(imbalance(summary));
     reasons.extend(lost_time(summary));
     if accepted_losses(summary).is_none() {
         reasons.extend(deaths(summary));
     }
-    reasons.extend(shortfall(summary));
+    let short = |(name, part): &(String, Cow<'_, Summary>)| {
+        shortfall(part).map(|short| format!("{name}{short}"))
+    };
+    reasons.extend(parts(summary).iter().filter_map(short));
     reasons
 }
 
 /// Failures that say nothing of the target: this host refused.
-fn own_limits(summary: &Summary) -> Option<String> {
+pub fn own_limits(summary: &Summary) -> Option<String> {
     let counters = summary.counters();
     let failed = |outcome: Outcome| {
         counters.connections_failed[outcome as usize] + counters.requests_failed[outcome as usize]
@@ -181,7 +221,8 @@ fn gap(death: &Death) -> String {
     }
 }
 
-fn shortfall(summary: &Summary) -> Option<String> {
+/// That fewer connections were live than were planned.
+pub fn shortfall(summary: &Summary) -> Option<String> {
     let (planned, peak) = (summary.plan.connections, summary.fold.peak_live());
     if planned == 0 {
         return None;
@@ -201,7 +242,7 @@ pub fn exit_code(summary: &Summary, verdict: &Verdict) -> ExitCode {
     }
     if verdict.state == State::Invalid {
         ExitCode::Invalid
-    } else if answered_as_expected(summary) {
+    } else if answered_as_expected(summary) && of_run::of_run(summary).iter().all(Judged::held) {
         ExitCode::Success
     } else {
         ExitCode::NotAsExpected
@@ -209,7 +250,11 @@ pub fn exit_code(summary: &Summary, verdict: &Verdict) -> ExitCode {
 }
 
 /// Whether anything was answered as expected; a hold without requests expects connections.
-fn answered_as_expected(summary: &Summary) -> bool {
+pub fn answered_as_expected(summary: &Summary) -> bool {
+    if !summary.plan.crews.is_empty() {
+        let mut loaded = parts(summary).into_iter();
+        return loaded.all(|(_, phase)| answered_as_expected(&phase));
+    }
     let counters = summary.counters();
     let config = &summary.plan.config;
     if config.load == Load::Hold && config.heartbeat.is_none() {
@@ -222,6 +267,7 @@ fn answered_as_expected(summary: &Summary) -> bool {
 mod tests {
     use super::*;
     use crate::fold::{Fold, Who};
+    use crate::limits::Limits;
     use crate::plan::samples::{config, plan_on_ample_host};
     use crate::summary::Course;
     use crate::supervisor::{Exit, StoppedFor};
@@ -272,6 +318,39 @@ mod tests {
         assert_eq!(judged(&stopped), (State::Invalid, ExitCode::Invalid));
         let reasons = Verdict::of(&stopped).reasons;
         assert!(reasons[0].starts_with("stopped, since more than half"), "{reasons:?}");
+    }
+
+    /// The same run with limits.
+    fn limited(limits: &str) -> Summary {
+        let mut summary = run(2, |_| {});
+        let Limits(limits) = limits.parse().unwrap();
+        summary.plan.config.limits = limits;
+        summary
+    }
+
+    #[test]
+    fn a_limit_that_does_not_hold_is_exit_code_4_behind_all_else() {
+        let held = "requests.completed == 2, failed == 0";
+        assert_eq!(judged(&limited(held)), (State::Valid, ExitCode::Success));
+        for broken in ["requests.completed > 2", "failed == 0, p99 < 1s"] {
+            assert_eq!(judged(&limited(broken)), (State::Valid, ExitCode::NotAsExpected));
+        }
+        let mut invalid = limited("requests.completed > 2");
+        invalid.course.faults.push("one".to_owned());
+        assert_eq!(judged(&invalid).1, ExitCode::Invalid);
+        invalid.course.signal = Some(Signal::SIGINT);
+        assert_eq!(judged(&invalid).1, ExitCode::Interrupted);
+    }
+
+    #[test]
+    fn a_run_that_a_limit_ended_is_valid_and_the_limit_broken_whatever_came_after() {
+        let mut ended = limited("failed == 0, requests.completed == 2; abort after 10s");
+        ended.course.stopped = Some(StoppedFor::Limit(1));
+        assert_eq!(judged(&ended), (State::Valid, ExitCode::NotAsExpected));
+        let note = "limit requests.completed == 2: it was broken for 10s, which ended the run";
+        assert_eq!(Verdict::of(&ended).notes, [note]);
+        let held: Vec<bool> = of_run::of_run(&ended).iter().map(Judged::held).collect();
+        assert_eq!(held, [true, false]);
     }
 
     #[test]

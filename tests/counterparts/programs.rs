@@ -31,6 +31,19 @@ pub struct Kind {
     pub end: Signal,
 }
 
+impl Kind {
+    /// nginx with this configuration.
+    pub const fn nginx(config: &'static str) -> Self {
+        Self {
+            program: "nginx",
+            package: "nginx-light",
+            config,
+            words: "-e @FOLDER@/error.log -c @CONFIG@",
+            end: Signal::SIGQUIT,
+        }
+    }
+}
+
 /// A server that runs; dropped, it is killed.
 pub struct Foreign {
     child: Child,

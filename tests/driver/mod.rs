@@ -87,6 +87,13 @@ impl Sclients {
         self
     }
 
+    /// A panic says its one line alone: to name every frame takes a busy host seconds, in which the
+    /// process is there and does nothing.
+    pub fn without_backtrace(mut self) -> Self {
+        self.command.env("RUST_BACKTRACE", "0");
+        self
+    }
+
     /// In a process group of its own, as a shell starts its jobs.
     pub fn in_own_group(mut self) -> Self {
         self.command.process_group(0);

@@ -19,6 +19,7 @@ mod body;
 mod client;
 mod framing;
 mod head;
+mod kept;
 mod reader;
 mod request;
 mod responses;
@@ -26,6 +27,7 @@ mod scan;
 mod server;
 
 pub use client::Client;
+pub use kept::Kept;
 pub(crate) use reader::RequestReader;
 pub use request::{Manner, Request, RequestBuilder, RequestError};
 pub use responses::Responses;

@@ -10,15 +10,17 @@ use super::hostile::{self, Wish};
 use super::list::{SOURCES_MAX, Source};
 use super::{
     Config, Embedded, Load, OnBusy, OnWorkerDeath, Protocol, ServeConfig, SlowClients, Stall,
-    authorization, regular,
+    Storm, authorization, regular,
 };
+use crate::limits::Limits;
 use crate::profile::Profile;
+use crate::wall;
 use stats::SECTIONS;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Length of measurement where neither it nor a number of requests is given.
 const DURATION: Duration = Duration::from_secs(10);
@@ -57,22 +59,18 @@ pub fn run(options: RunOptions) -> Result<Config, ConfigError> {
     check_embedded(&options, protocol)?;
     check_load(&options)?;
     check_protocol(&options.request, protocol)?;
-    check_supervision(options.supervision)?;
+    check_supervision(&options.supervision)?;
     put_together(options, protocol)
 }
 
 /// Every value, where it was given or left to us.
 fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, ConfigError> {
-    let RunOptions { target, config: _, load, connect, request, supervision, embedded, output } =
-        options;
-    let body = body(&request.data)?;
-    let seed = load.seed.unwrap_or_else(drawn_seed);
+    let RunOptions { target, load, connect, request, supervision, embedded, output, .. } = options;
     let model = model(&load)?;
-    let connect_timeout = connect_timeout(&load, &connect, &model);
     let duration = length(&load, &model);
     Ok(Config {
         procs: load.procs,
-        conns: conns(&load, &model, connect_timeout),
+        conns: conns(&load, &connect, &model),
         duration,
         requests_per_connection: requests_per_connection(&load, &model),
         reset_close: load.reset_close,
@@ -85,20 +83,24 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         lenient: request.lenient,
         finish_early: request.early_answer == EarlyAnswer::Finish,
         body_max: request.max_body.map(|bytes| u32::try_from(bytes).expect("under its bound")),
-        connect_timeout,
+        connect_timeout: connect_timeout(&load, &connect, &model),
         open_timeout: connect.open_timeout.unwrap_or(OPEN_TIMEOUT),
         drain: load.drain.unwrap_or(request.timeout),
         grace: load.grace,
         interval: output.interval.unwrap_or_else(|| interval(duration)),
+        phases: vec![],
         curve: load.curve,
         out: output.out,
         hlog: output.hlog,
+        limits: output.limit.into_iter().flat_map(|Limits(limits)| limits).collect(),
+        junit: output.junit,
         connect_rate: connect.connect_rate,
         max_connecting: connect.max_connecting,
+        storms: storms(&connect, &load, duration)?,
         slow: slow_clients(&connect),
         heartbeat: load.heartbeat,
         reopen: !connect.no_reopen,
-        seed,
+        seed: load.seed.unwrap_or_else(drawn_seed),
         sources: sources(connect.source)?,
         target,
         resolve: connect.resolve,
@@ -106,21 +108,39 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
         authorization: load.authorization.map_or(Ok(vec![]), |path| authorization::read(&path))?,
         method: method(&request),
         headers: headers(&request),
-        body,
-        message_bytes: usize::try_from(request.message_bytes.unwrap_or(SMALL_BYTES))
-            .unwrap_or(usize::MAX),
+        body: body(&request.data)?,
+        message_bytes: message_bytes(&request),
         expected_statuses: expected_statuses(request.expect_status),
         on_worker_death: supervision.on_worker_death,
         restart_limit: supervision.restart_limit.unwrap_or_default(),
         allow_lost: supervision.allow_lost,
+        watch_pids: supervision.watch_pid,
         embedded: embedded_target(&embedded, protocol)?,
         spin: load.spin,
         load: model,
         cpus: load.cpus,
+        sessions: None,
         format: output.format,
         progress: output.progress,
         color: output.color,
     })
+}
+
+/// The storms, of which none comes when load has ended.
+fn storms(
+    connect: &ConnectOptions,
+    load: &LoadOptions,
+    duration: Option<Duration>,
+) -> Result<Vec<Storm>, ConfigError> {
+    let storms = &connect.reconnect;
+    if connect.no_reopen && !storms.is_empty() {
+        return Err(ConfigError::Conflict { option: "--reconnect", with: "--no-reopen" });
+    }
+    let end = duration.map_or(Duration::MAX, |duration| load.warmup.saturating_add(duration));
+    match storms.iter().find(|storm| storm.after >= end) {
+        Some(storm) => Err(ConfigError::LateStorm { after: storm.after, end }),
+        None => Ok(storms.to_vec()),
+    }
 }
 
 const fn slow_clients(connect: &ConnectOptions) -> SlowClients {
@@ -129,6 +149,11 @@ const fn slow_clients(connect: &ConnectOptions) -> SlowClients {
         write_bytes_per_s: connect.write_rate,
         receive_buffer_bytes: connect.rcvbuf,
     }
+}
+
+fn message_bytes(request: &RequestOptions) -> usize {
+    let bytes = request.message_bytes.unwrap_or(SMALL_BYTES);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// How long an attempt may take.
@@ -179,6 +204,7 @@ pub fn serve(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
             service: options.service,
             stalls,
             hostile,
+            leak_bytes_per_min: options.leak,
         },
         conns: options.conns,
         format: options.format,
@@ -205,6 +231,7 @@ fn check_embedded(options: &RunOptions, protocol: Protocol) -> Result<(), Config
         ("--target-delay", embedded.target_delay.is_some()),
         ("--target-service", embedded.target_service.is_some()),
         ("--target-stall", !embedded.target_stall.is_empty()),
+        ("--target-leak", embedded.target_leak.is_some()),
         ("--target-listen", embedded.target_listen.is_some()),
         ("--target-protocol", embedded.target_protocol.is_some()),
         ("--target-hostile", !embedded.target_hostile.is_empty()),
@@ -261,8 +288,9 @@ fn of_load(load: &LoadOptions) -> [Belongs; 13] {
 }
 
 /// The same of connecting; an attempt of a schedule has options of its own.
-fn of_connect(connect: &ConnectOptions) -> [Belongs; 4] {
+fn of_connect(connect: &ConnectOptions) -> [Belongs; 5] {
     [
+        ("--reconnect", !connect.reconnect.is_empty(), KEPT.0, KEPT.1),
         ("--no-reopen", connect.no_reopen, &[Hold], "--load hold"),
         (
             "--connect-timeout",
@@ -298,6 +326,8 @@ fn check_load(options: &RunOptions) -> Result<(), ConfigError> {
         let of_one_run = [
             ("--attempt-rate", load.attempt_rate.is_some()),
             ("--hlog", options.output.hlog.is_some()),
+            ("--limit", !options.output.limit.is_empty()),
+            ("--junit", options.output.junit.is_some()),
         ];
         if let Some(option) = first(&of_one_run) {
             return Err(ConfigError::Conflict { option, with });
@@ -375,10 +405,11 @@ fn grown(load: &LoadOptions) -> Result<u32, ConfigError> {
 
 /// Connections of a worker: those that are asked for or may be reached, or the attempts that can be
 /// pending at one time.
-fn conns(load: &LoadOptions, model: &Load, timeout: Duration) -> u32 {
+fn conns(load: &LoadOptions, connect: &ConnectOptions, model: &Load) -> u32 {
     match model {
         Load::Overload { rate, .. } => {
-            let pending = rate.max_rate().as_f64() * timeout.as_secs_f64() / f64::from(load.procs);
+            let timeout = connect_timeout(load, connect, model).as_secs_f64();
+            let pending = rate.max_rate().as_f64() * timeout / f64::from(load.procs);
             (pending.ceil() as u32).max(1)
         }
         _ => load.conns.unwrap_or(CONNS),
@@ -387,7 +418,7 @@ fn conns(load: &LoadOptions, model: &Load, timeout: Duration) -> u32 {
 
 /// The time between reports: a second, or so short that a measurement has the sections by which its
 /// quantiles are judged.
-fn interval(duration: Option<Duration>) -> Duration {
+pub(super) fn interval(duration: Option<Duration>) -> Duration {
     let section = duration.map_or(INTERVAL, |duration| duration / SECTIONS as u32);
     section.clamp(INTERVAL_MIN / 2, INTERVAL)
 }
@@ -423,7 +454,7 @@ fn check_protocol(request: &RequestOptions, protocol: Protocol) -> Result<(), Co
     first(&given).map_or(Ok(()), |option| Err(ConfigError::Needs { option, needs }))
 }
 
-fn check_supervision(options: SupervisionOptions) -> Result<(), ConfigError> {
+fn check_supervision(options: &SupervisionOptions) -> Result<(), ConfigError> {
     let replaces = options.on_worker_death == OnWorkerDeath::Replace;
     if options.restart_limit.is_some() && !replaces {
         let (option, needs) = ("--restart-limit", "--on-worker-death replace");
@@ -465,6 +496,7 @@ fn embedded_target(options: &EmbeddedOptions, protocol: Protocol) -> Result<Embe
         service: options.target_service,
         stalls,
         hostile,
+        leak_bytes_per_min: options.target_leak,
     })
 }
 
@@ -542,7 +574,7 @@ fn body(data: &[String]) -> Result<Vec<u8>, ConfigError> {
 /// A seed that differs from run to run; it needs no quality beyond that. 53 bits, since many readers
 /// of JSON keep no more of a number, and a rounded seed repeats no run.
 fn drawn_seed() -> u64 {
-    RandomState::new().hash_one((SystemTime::now(), std::process::id())) >> 11
+    RandomState::new().hash_one((wall::now(), std::process::id())) >> 11
 }
 
 #[cfg(test)]
@@ -678,6 +710,10 @@ mod tests {
             (
                 vec!["--curve", "1..5/2", "--attempt-rate", "3"],
                 "--attempt-rate cannot be used with --curve; leave one of them out",
+            ),
+            (
+                vec!["--curve", "1..5/2", "--limit", "p99<1s"],
+                "--limit cannot be used with --curve; leave one of them out",
             ),
             (
                 vec!["--curve", "1..5/2", "--load", "open"],

@@ -3,14 +3,17 @@
 //!
 //! What options mean together is decided in `check`.
 
+use super::capacity::Over;
 use super::hostile::{self, Asked};
 use super::list::{self, CPUS_MAX, Source};
 use super::quantity::{self, QuantityError, count, duration, pause, size, span};
 use super::{
-    Color, Format, OnWorkerDeath, Protocol, Resolve, RestartLimit, Service, Stall, Target, rate,
-    target,
+    Color, Format, OnWorkerDeath, Protocol, Resolve, RestartLimit, Service, Stall, Storm, Target,
+    rate, target,
 };
+use crate::compare::Figure;
 use crate::curve::Series;
+use crate::limits::{LimitError, Limits, Slo};
 use crate::profile::{Arrivals, Profile};
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -25,6 +28,8 @@ use std::time::Duration;
 pub const PROCS_MAX: u64 = 1_024;
 /// The most connections of a process.
 pub const CONNS_MAX: u64 = 1_000_000;
+/// The highest number of a process (PID_MAX_LIMIT of Linux).
+const PID_MAX: u64 = 1 << 22;
 /// The most requests of a run.
 const REQUESTS_MAX: u64 = 1_000_000_000_000;
 /// The most connection attempts or requests per second.
@@ -51,6 +56,8 @@ Examples:
   sclients serve --listen 127.0.0.1:8080 --service 2ms,exp
   sclients --out run1 --rate 5k --duration 24h             keep it: a second at most is lost, whatever dies
   sclients report run1                                   what was kept, ended or not; --resume run1 goes on
+  sclients run configs/browse-and-buy.toml               sessions of several steps; check FILE looks first
+  sclients --rate 5k --limit 'p99 < 250ms, failed < 0.1%; abort after 10s' http://127.0.0.1:8080/
   sclients doctor --procs 32 --conns 10000               would that fit this host?
   sclients selftest                                      does this host measure right?
 
@@ -58,8 +65,8 @@ Numbers take 10k and 10_000, durations 250ms and 1m30s, sizes 64 and 1MiB.
 A target that is not on this host must be named again with --authorized, or have an entry in the
 --authorization file. Its run is stopped when most of it fails for 10 s.
 
-Exit codes: 0 done, 1 internal, 2 usage, 3 does not fit this host, 4 nothing answered as expected,
-5 incomplete or invalid, 6 target not authorised, 130 interrupted, 143 terminated.";
+Exit codes: 0 done, 1 internal, 2 usage, 3 does not fit this host, 4 a limit did not hold, or nothing
+answered as expected, 5 incomplete or invalid, 6 target not authorised, 130 interrupted, 143 terminated.";
 
 /// What the user typed, each value by itself in order.
 #[derive(Clone, Debug, Parser)]
@@ -85,12 +92,24 @@ pub struct Options {
 /// The commands beside the default one.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Run a scenario: sessions of several steps, phases, limits
+    #[command(args_override_self = true)]
+    Run(Box<ScenarioOptions>),
+    /// Check a scenario and print what it would do, without opening a socket
+    #[command(args_override_self = true)]
+    Check(Box<CheckOptions>),
     /// Run the embedded target alone, until a signal
     #[command(args_override_self = true)]
     Serve(Box<ServeOptions>),
     /// Compare the limits of this host with a run, without running it
     #[command(args_override_self = true)]
     Doctor(Box<RunOptions>),
+    /// Find the highest load that a target bears within --slo, and how it scales with --scale
+    ///
+    /// Many short runs, each judged by its own audit. Exit codes: 0 found, 4 the lowest load fails,
+    /// 5 the generator is the limit, or nothing was confirmed
+    #[command(args_override_self = true)]
+    Capacity(Box<CapacityOptions>),
     /// Measure what is known, and say whether this host measures right
     Selftest {
         /// Shorter trials
@@ -116,6 +135,30 @@ pub enum Command {
         /// Write the latencies over time to an HdrHistogram log, which must not be there yet
         #[arg(long, value_name = "FILE")]
         hlog: Option<PathBuf>,
+        /// Write the limits and the verdict to a JUnit XML file, which must not be there yet
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
+    /// Compare runs that --out kept, as in `compare A1 A2 … -- B1 B2 …`: is the second group worse?
+    ///
+    /// Each run is one value of each figure; groups are compared by ranks, exactly. Exit codes: 0 no
+    /// difference or better, 4 worse, 5 cannot tell
+    Compare {
+        /// Folders of the first group, 4 at least and 6 to see little, made in turns with the second's
+        #[arg(required = true, value_name = "A")]
+        a: Vec<PathBuf>,
+        /// Folders of the second group
+        #[arg(required = true, last = true, value_name = "B")]
+        b: Vec<PathBuf>,
+        /// So little of a difference is none
+        #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = quantity::margin)]
+        margin: f64,
+        /// What is compared [default: all]
+        #[arg(long, value_name = "FIGURE,…", value_delimiter = ',')]
+        figures: Vec<Figure>,
+        /// What standard output gets
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
     },
     /// Print a completion script
     Completions {
@@ -157,6 +200,28 @@ pub enum ChildRole {
     Worker,
     /// It serves.
     Target,
+}
+
+/// A scenario, and options that stand before its own.
+#[derive(Clone, Debug, Args)]
+pub struct ScenarioOptions {
+    /// The scenario, TOML; its folder holds the files that it names
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Options of the run.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// What is checked.
+#[derive(Clone, Debug, Args)]
+pub struct CheckOptions {
+    /// The scenario, TOML
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    pub file: Option<PathBuf>,
+    /// Print the JSON Schema of scenarios instead
+    #[arg(long, conflicts_with = "file")]
+    pub schema: bool,
 }
 
 /// Options of a run.
@@ -274,6 +339,56 @@ pub struct LoadOptions {
     pub authorization: Option<PathBuf>,
 }
 
+/// Options of `capacity`.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Capacity")]
+pub struct CapacityOptions {
+    /// What has to hold: figures of a run's JSON, as in 'p99 < 50ms, failed < 0.1%'
+    #[arg(long, value_name = "SLO", value_parser = slo)]
+    pub slo: Option<Slo>,
+    /// What is raised: requests per second of an open loop, or connections of a closed loop or a hold
+    #[arg(long, value_name = "WHAT", default_value = "rate")]
+    pub over: Over,
+    /// Loads to search; connections are per worker [default: up from 100/s or 1 connection]
+    #[arg(long, value_name = "FROM..TO", value_parser = rate::range)]
+    pub range: Option<(u64, u64)>,
+    /// How close the bounds have to come; connections are found exactly
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = quantity::margin)]
+    pub width: f64,
+    /// Length of a trial, or more where --slo needs more answers than that
+    #[arg(long, value_name = "T", default_value = "1s", value_parser = span)]
+    pub trial: Duration,
+    /// Time at one load that decides, half of which may be bad
+    #[arg(long, value_name = "T", default_value = "21s", value_parser = span)]
+    pub trial_sum: Duration,
+    /// Longest wait between trials for the target to be as fast as before
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = pause)]
+    pub cooldown: Duration,
+    /// Length of the run that confirms what was found
+    #[arg(long, value_name = "T", default_value = "60s", value_parser = span)]
+    pub confirm: Duration,
+    /// What of the capacity is called safe
+    #[arg(long, value_name = "SHARE", default_value = "80%", value_parser = quantity::margin)]
+    pub safe: f64,
+    /// So many numbers of connections per worker in a closed loop, 6 or more, to fit the Universal
+    /// Scalability Law
+    #[arg(long, value_name = "N1..N2/STEPS", value_parser = rate::series)]
+    pub scale: Option<Series>,
+    /// Runs of each step of --scale
+    #[arg(long, value_name = "N", default_value = "3", value_parser = count::<u32>(1, 100))]
+    pub repeats: u32,
+    /// How many such targets bear so many requests per second
+    #[arg(long, value_name = "RATE", value_parser = count::<u64>(1, u64::MAX))]
+    pub for_load: Option<u64>,
+    /// The runs.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+fn slo(text: &str) -> Result<Slo, LimitError> {
+    text.parse()
+}
+
 /// Connections.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connections")]
@@ -293,6 +408,10 @@ pub struct ConnectOptions {
     /// Hold: leave a connection closed that ends
     #[arg(long)]
     pub no_reopen: bool,
+    /// Close a share of all connections at once, so long after load began, and then so often; each is opened
+    /// again after a pause of its own: 50%@10s, or 50%@10s/30s
+    #[arg(long, value_name = "SHARE@AT[/EVERY],…", value_delimiter = ',', value_parser = quantity::storm)]
+    pub reconnect: Vec<Storm>,
     /// Bytes per second that each connection reads; the rest waits in the kernel [default: unlimited]
     #[arg(long, value_name = "BYTES", value_parser = size(1, SLOW_BYTES_MAX))]
     pub read_rate: Option<u64>,
@@ -366,8 +485,8 @@ pub enum EarlyAnswer {
     Finish,
 }
 
-/// Workers that die.
-#[derive(Clone, Copy, Debug, Args)]
+/// Workers that die, and what is watched.
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Supervision")]
 pub struct SupervisionOptions {
     /// A worker that died: another takes its place (replace), the run ends with its report (fail), or
@@ -381,6 +500,10 @@ pub struct SupervisionOptions {
     /// invalid
     #[arg(long, value_name = "T", value_parser = span)]
     pub allow_lost: Option<Duration>,
+    /// Watch a process of this host, as of a server under load: whether its memory, descriptors and
+    /// processor time drift; may be repeated
+    #[arg(long, value_name = "PID", value_parser = count::<i32>(1, PID_MAX))]
+    pub watch_pid: Vec<i32>,
 }
 
 /// The embedded target beside a run.
@@ -403,6 +526,9 @@ pub struct EmbeddedOptions {
     /// to the run's end)
     #[arg(long, value_name = "AT:FOR,…", value_delimiter = ',', value_parser = quantity::stall)]
     pub target_stall: Vec<Stall>,
+    /// Each process takes so much memory a minute and keeps it, as 1MB/min
+    #[arg(long, value_name = "BYTES/min", value_parser = quantity::leak)]
+    pub target_leak: Option<u64>,
     /// Where it listens; port 0 is any [default: 127.0.0.1:0]
     #[arg(long, value_name = "ADDR:PORT", value_parser = list::listen)]
     pub target_listen: Option<SocketAddr>,
@@ -447,6 +573,13 @@ pub struct OutputOptions {
     /// which must not be there yet
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
+    /// What a figure of the JSON has to be, as 'p99 < 250ms, failed < 0.1%'; exit code 4 where it is not.
+    /// With '; abort after 10s' the run ends once it was not so for as long
+    #[arg(long, value_name = "LIMIT", value_parser = limits)]
+    pub limit: Vec<Limits>,
+    /// Write the limits and the verdict to a JUnit XML file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Go on with a run that --out kept and whose supervisor died, for the time that it had left
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
@@ -477,6 +610,9 @@ pub struct ServeOptions {
     /// until a signal)
     #[arg(long, value_name = "AT:FOR,…", value_delimiter = ',', value_parser = quantity::stall)]
     pub stall: Vec<Stall>,
+    /// Each process takes so much memory a minute and keeps it, as 1MB/min
+    #[arg(long, value_name = "BYTES/min", value_parser = quantity::leak)]
+    pub leak: Option<u64>,
     /// Connections that each process should expect
     #[arg(long, value_name = "N", default_value = "19000", value_parser = count::<u32>(1, CONNS_MAX))]
     pub conns: u32,
@@ -540,6 +676,10 @@ pub enum Busy {
 /// The description that man page and completions are made of.
 pub fn command() -> clap::Command {
     Options::command()
+}
+
+fn limits(text: &str) -> Result<Limits, LimitError> {
+    text.parse()
 }
 
 fn receive_buffer() -> impl TypedValueParser<Value = u32> {

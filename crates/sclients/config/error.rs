@@ -4,6 +4,7 @@ use super::authorization::AuthorizationError;
 use super::file::FileError;
 use super::quoted::quoted;
 use super::regular::ReadError;
+use crate::scenario::ScenarioError;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -17,6 +18,21 @@ pub enum ConfigError {
     /// A word that no option, or not this option, takes.
     #[error("{0}")]
     Words(String),
+    /// A scenario that is none; its message has the place in a drawing of its own.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A storm that nobody would see.
+    #[error(
+        "--reconnect at {} comes when load has ended, after {}; write an earlier instant",
+        humantime::format_duration(*.after),
+        humantime::format_duration(*.end)
+    )]
+    LateStorm {
+        /// From the begin of load to the storm.
+        after: Duration,
+        /// And to its end.
+        end: Duration,
+    },
     /// Options that contradict each other.
     #[error("{option} cannot be used with {with}; leave one of them out")]
     Conflict {

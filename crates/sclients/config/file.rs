@@ -1,10 +1,11 @@
 //! `--config FILE`: TOML whose keys are the long options, turned into the words that the command
 //! line would have had. What the values mean is not decided here. Any TOML file is opened by [`table`].
 
+use super::cli::Options;
 use super::quoted::quoted;
 use super::regular::{self, ReadError};
 use super::{mistake, target};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 use std::ffi::OsString;
 use std::path::Path;
 use thiserror::Error;
@@ -85,6 +86,51 @@ pub fn words(
         }
     }
     Ok(words)
+}
+
+/// The argument's id and the words that `key` and `value` are for `command`.
+///
+/// # Errors
+/// No such option, or it does not take such a value; one line without the file's name.
+pub fn of_key(
+    key: &str,
+    value: &Value,
+    command: &Command,
+) -> Result<(String, Vec<String>), String> {
+    let key = Key { path: "", key };
+    let words = key.argument(command).and_then(|argument| {
+        let words = key.words(argument, value)?;
+        Ok((argument.get_id().as_str().to_owned(), words))
+    });
+    words.map_err(|error| error.to_string().trim_start_matches(": ").to_owned())
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// True or false.
+    Flag,
+    /// A text or a number.
+    One,
+    /// Several of them.
+    Many,
+}
+
+/// Every key of a file with what it takes and what it is for, in the order of the help.
+pub fn option_keys() -> Vec<(String, OptionKind, String)> {
+    let command = Options::command();
+    let key = |argument: &Arg| {
+        let name = argument.get_long().unwrap_or(argument.get_id().as_str());
+        let named = Key { path: "", key: name }.argument(&command).is_ok();
+        let kind = match argument.get_action() {
+            ArgAction::SetTrue => OptionKind::Flag,
+            ArgAction::Append => OptionKind::Many,
+            _ => OptionKind::One,
+        };
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        named.then(|| (name.to_owned(), kind, help))
+    };
+    command.get_arguments().filter_map(key).collect()
 }
 
 /// The table in the file at `path`, which messages call `name`.

@@ -4,7 +4,8 @@ use super::cli::{CHILD, ChildArguments, Command, Options, RunOptions};
 use super::error::ConfigError;
 use super::file::{self, FileError};
 use super::hostile::Asked;
-use super::{Color, Config, Format, ServeConfig, check, mistake};
+use super::{Capacity, Color, Config, Format, ServeConfig, capacity, check, mistake, scenario};
+use crate::compare::Figure;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
@@ -12,16 +13,23 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The command that is not the default one and takes the options of a run.
+/// The commands that are not the default one and take the options of a run.
 const DOCTOR: &str = "doctor";
+const CAPACITY: &str = "capacity";
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Invocation {
     /// Run it.
     Run(Box<Config>),
+    /// Say what it would do.
+    Check(Box<Config>),
+    /// Print the schema of scenarios.
+    Schema,
     /// Say whether it would fit this host.
     Doctor(Box<Config>),
+    /// Find what a target bears.
+    Capacity(Box<Capacity>),
     /// Say whether this host measures right.
     Selftest {
         /// In short trials.
@@ -33,6 +41,8 @@ pub enum Invocation {
     Resume(Resume),
     /// Report a run that was kept.
     Report(Wanted),
+    /// Compare runs that were kept.
+    Compare(Groups),
     /// Run the embedded target alone.
     Serve(Box<ServeConfig>),
     /// Be a child.
@@ -60,10 +70,12 @@ pub struct Resume {
     pub color: Color,
     /// Where the latencies over time go; none is nowhere.
     pub hlog: Option<PathBuf>,
+    /// Where limits and verdict go for other programs; none is nowhere.
+    pub junit: Option<PathBuf>,
 }
 
 /// The options that `--resume` takes beside it.
-const OF_RESUME: [&str; 6] = ["resume", "header", "format", "progress", "color", "hlog"];
+const OF_RESUME: [&str; 7] = ["resume", "header", "format", "progress", "color", "hlog", "junit"];
 
 /// What is to be gone on with: all else is the plan's.
 fn resume(options: RunOptions, matches: &ArgMatches) -> Result<Resume, ConfigError> {
@@ -87,7 +99,21 @@ fn resume(options: RunOptions, matches: &ArgMatches) -> Result<Resume, ConfigErr
         progress: output.progress,
         color: output.color,
         hlog: output.hlog,
+        junit: output.junit,
     })
+}
+
+/// Two groups of runs to be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Groups {
+    /// Their folders.
+    pub folders: [Vec<PathBuf>; 2],
+    /// How much of a difference is none, as a share.
+    pub margin: f64,
+    /// What is compared.
+    pub figures: Vec<Figure>,
+    /// What standard output gets.
+    pub format: Format,
 }
 
 /// A report of a run that was kept.
@@ -103,6 +129,8 @@ pub struct Wanted {
     pub color: Color,
     /// Where the latencies over time go; none is nowhere.
     pub hlog: Option<PathBuf>,
+    /// Where limits and verdict go for other programs; none is nowhere.
+    pub junit: Option<PathBuf>,
 }
 
 /// What `words` ask for, the first being the program's own name.
@@ -122,13 +150,31 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Invocation::Resume(resume(options.run, &matches)?)
         }
         None => Invocation::Run(configured(options.run, &words, &matches)?),
+        Some(Command::Run(options)) => {
+            Invocation::Run(Box::new(scenario::of_run(*options, &words)?))
+        }
+        Some(Command::Check(options)) => match options.file {
+            Some(file) => Invocation::Check(Box::new(scenario::of_file(&file)?)),
+            None => Invocation::Schema,
+        },
         Some(Command::Doctor(run)) => {
             let matches = matches.subcommand_matches(DOCTOR).unwrap_or(&matches);
             Invocation::Doctor(configured(*run, &words, matches)?)
         }
+        Some(Command::Capacity(mut asked)) => {
+            let matches = matches.subcommand_matches(CAPACITY).unwrap_or(&matches);
+            if let Some(path) = asked.run.config.clone() {
+                asked.run = with_file(&path, &words, matches)?;
+            }
+            Invocation::Capacity(Box::new(capacity::checked(*asked)?))
+        }
         Some(Command::Selftest { quick, format }) => Invocation::Selftest { quick, format },
-        Some(Command::Report { dir, salvage, format, color, hlog }) => {
-            Invocation::Report(Wanted { dir, salvage, format, color, hlog })
+        Some(Command::Report { dir, salvage, format, color, hlog, junit }) => {
+            Invocation::Report(Wanted { dir, salvage, format, color, hlog, junit })
+        }
+        Some(Command::Compare { a, b, margin, figures, format }) => {
+            let figures = if figures.is_empty() { Figure::ALL.to_vec() } else { figures };
+            Invocation::Compare(Groups { folders: [a, b], margin, figures, format })
         }
         Some(Command::Serve(serve)) if serve.hostile == [Asked::List] => Invocation::Cases,
         Some(Command::Serve(serve)) => Invocation::Serve(Box::new(check::serve(*serve)?)),
@@ -137,11 +183,11 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
     })
 }
 
-fn matches(words: &[OsString]) -> Result<ArgMatches, ConfigError> {
+pub(super) fn matches(words: &[OsString]) -> Result<ArgMatches, ConfigError> {
     Options::command().try_get_matches_from(words).map_err(|error| mistake::of_words(&error))
 }
 
-fn options(matches: &ArgMatches) -> Result<Options, ConfigError> {
+pub(super) fn options(matches: &ArgMatches) -> Result<Options, ConfigError> {
     Options::from_arg_matches(matches).map_err(|error| mistake::of_words(&error))
 }
 
@@ -166,8 +212,8 @@ fn with_file(
 ) -> Result<RunOptions, ConfigError> {
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let from_file = file::words(path, &Options::command(), given)?;
-    let is_doctor = words.get(1).is_some_and(|word| word == DOCTOR);
-    let (before, after) = words.split_at(if is_doctor { 2 } else { 1 });
+    let is_command = words.get(1).is_some_and(|word| word == DOCTOR || word == CAPACITY);
+    let (before, after) = words.split_at(if is_command { 2 } else { 1 });
     let all = [before, &from_file, after].concat();
     // The user's own words were understood above, so a mistake is the file's.
     let blamed = |error: ConfigError| FileError::Words {
@@ -177,6 +223,7 @@ fn with_file(
     let options = self::matches(&all).and_then(|matches| options(&matches)).map_err(blamed)?;
     Ok(match options.command {
         Some(Command::Doctor(run)) => *run,
+        Some(Command::Capacity(asked)) => asked.run,
         _ => options.run,
     })
 }
@@ -409,7 +456,12 @@ mod tests {
         let tomls: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
         for path in &tomls {
-            config(&format!("--config {}", path.display()));
+            let text = std::fs::read_to_string(path).unwrap();
+            if !text.contains("\n[[") {
+                config(&format!("--config {}", path.display()));
+            }
+            let checked = said(&format!("check {}", path.display()));
+            assert!(matches!(checked, Ok(Invocation::Check(_))), "{checked:?}");
         }
         assert!(tomls.len() >= 2);
     }

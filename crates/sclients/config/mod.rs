@@ -4,33 +4,41 @@
 //! `plan`. Start at [`invocation`] and [`Config`]; every option is one entry in `cli.rs`.
 
 pub mod authorization;
+mod capacity;
 mod check;
 mod cli;
 mod error;
 mod file;
 mod hostile;
 mod invocation;
-mod list;
+pub(crate) mod list;
 mod mistake;
 mod pages;
-mod quantity;
-mod quoted;
+pub(crate) mod quantity;
+pub(crate) mod quoted;
 mod rate;
-mod regular;
+pub(crate) mod regular;
+mod scenario;
 mod target;
 
+pub use capacity::{Capacity, Over, Search};
 pub use cli::{ChildArguments, ChildRole};
 pub use error::ConfigError;
+pub use file::{OptionKind, option_keys};
 pub use hostile::{Hostile, list as cases};
-pub use invocation::{Invocation, Resume, Wanted, invocation};
+pub use invocation::{Groups, Invocation, Resume, Wanted, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 
 use crate::curve::Series;
+use crate::limits::Limit;
 use crate::number::grouped;
 use crate::profile::{Arrivals, Profile};
+use crate::scenario::Played;
 use clap::ValueEnum;
+use humantime::format_duration;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,6 +86,9 @@ pub struct Config {
     pub grace: Duration,
     /// Time between reports of a worker.
     pub interval: Duration,
+    /// The phases of a scenario, each with what holds for it, all else being the same; empty in a run that
+    /// is one.
+    pub phases: Vec<Phase>,
     /// A series of runs, at these rates.
     pub curve: Option<Series>,
     /// Where the run is kept, or a series leaves what it showed.
@@ -86,10 +97,17 @@ pub struct Config {
     /// Where the latencies of each interval go; none is nowhere.
     #[serde(skip)]
     pub hlog: Option<PathBuf>,
+    /// What figures of the summary have to be.
+    pub limits: Vec<Limit>,
+    /// Where limits and verdict go for other programs; none is nowhere.
+    #[serde(skip)]
+    pub junit: Option<PathBuf>,
     /// Connection attempts per second, in total.
     pub connect_rate: Option<u64>,
     /// Attempts pending at one time, per worker.
     pub max_connecting: u32,
+    /// When connections are closed to be opened again.
+    pub storms: Vec<Storm>,
     /// How slow connections are.
     pub slow: SlowClients,
     /// Hold: a request on each connection so often.
@@ -123,6 +141,8 @@ pub struct Config {
     pub on_worker_death: OnWorkerDeath,
     /// The most restarts of workers.
     pub restart_limit: RestartLimit,
+    /// Processes of this host whose use of it is watched.
+    pub watch_pids: Vec<i32>,
     /// A lost worker's unknown time up to which its counts are suspect and no more.
     pub allow_lost: Option<Duration>,
     /// The embedded target, where it is used.
@@ -131,6 +151,9 @@ pub struct Config {
     pub cpus: Vec<u32>,
     /// Whether workers spin instead of sleeping.
     pub spin: bool,
+    /// What users do; none sends the one request.
+    #[serde(default)]
+    pub sessions: Option<Played>,
     /// What standard output gets.
     pub format: Format,
     /// Time between progress lines where there is no terminal.
@@ -148,9 +171,71 @@ impl Config {
         }
     }
 
+    /// The same run for so long.
+    #[must_use]
+    pub fn lasting(self, duration: Duration) -> Self {
+        Self { duration: Some(duration), interval: check::interval(Some(duration)), ..self }
+    }
+
+    /// Connections that each worker keeps: a schedule of attempts keeps none.
+    pub const fn conns_kept(&self) -> u32 {
+        match self.load {
+            Load::Overload { .. } => 0,
+            _ => self.conns,
+        }
+    }
+
+    /// Those of all workers.
+    pub fn connections_kept(&self) -> u64 {
+        u64::from(self.procs) * u64::from(self.conns_kept())
+    }
+
     /// The protocol of the run: TARGET's, or the embedded target's.
     pub fn protocol(&self) -> Protocol {
         self.target.as_ref().map_or(self.embedded.protocol, |target| target.protocol)
+    }
+}
+
+/// A named phase of a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// When it begins.
+    pub begins: Begins,
+    /// Its load.
+    pub config: Config,
+}
+
+/// When a phase begins to open its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Begins {
+    /// So long after the first load of the run; at once it is among those who wait for each other.
+    At(Duration),
+    /// So long after the load of this one, before it in the list, has ended.
+    After(usize, Duration),
+}
+
+impl Begins {
+    /// When that is, in words; `name` is that of another phase.
+    pub fn in_words<'a>(self, name: impl Fn(usize) -> &'a str) -> String {
+        match self {
+            Self::At(at) if at.is_zero() => "with the run".to_owned(),
+            Self::At(at) => format!("{} after load began", humantime::format_duration(at)),
+            Self::After(before, pause) if pause.is_zero() => format!("after {}", name(before)),
+            Self::After(before, pause) => {
+                format!("{} after {}", humantime::format_duration(pause), name(before))
+            }
+        }
+    }
+
+    /// The same, `pause` later.
+    #[must_use]
+    pub fn later(self, pause: Duration) -> Self {
+        match self {
+            Self::At(at) => Self::At(at.saturating_add(pause)),
+            Self::After(phase, at) => Self::After(phase, at.saturating_add(pause)),
+        }
     }
 }
 
@@ -324,6 +409,8 @@ pub struct Embedded {
     pub stalls: Vec<Stall>,
     /// How it misbehaves; none behaves.
     pub hostile: Option<Hostile>,
+    /// Memory that each process takes a minute and never gives back.
+    pub leak_bytes_per_min: Option<u64>,
 }
 
 /// `--service T[,exp]`.
@@ -342,6 +429,25 @@ pub struct Stall {
     pub after: Duration,
     /// How long; none is to the end of the run.
     pub length: Option<Duration>,
+}
+
+/// `--reconnect SHARE@AT[/EVERY]`: a share of all connections is closed at once, to be opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// The share, in millionths.
+    pub millionths: u32,
+    /// From the begin of load.
+    pub after: Duration,
+    /// And again so often; none is once.
+    pub every: Option<Duration>,
+}
+
+impl fmt::Display for Storm {
+    /// As it is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%@{}", f64::from(self.millionths) / 1e4, format_duration(self.after))?;
+        self.every.map_or(Ok(()), |every| write!(f, "/{}", format_duration(every)))
+    }
 }
 
 /// What becomes of a run when a worker dies.

@@ -1,7 +1,7 @@
 //! Numbers, durations and sizes: one parser each, for options and files alike.
 
 use super::quoted::{quoted, shown};
-use super::{RestartLimit, Service, Stall};
+use super::{RestartLimit, Service, Stall, Storm};
 use bytesize::ByteSize;
 use std::time::Duration;
 use thiserror::Error;
@@ -12,6 +12,8 @@ pub const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// a sum passes the last second of `Duration` by its nanoseconds; within these no sum comes near.
 const DURATION_BYTES_MAX: usize = 64;
 const DURATION_DIGITS_MAX: usize = 9;
+/// The most memory that a target leaks in a minute.
+const LEAK_BYTES_MAX: u64 = 1 << 36;
 /// The shortest duration where none at all makes no sense, inclusive.
 pub const INSTANT: Duration = Duration::from_nanos(1);
 
@@ -72,12 +74,24 @@ pub enum QuantityError {
     /// A word other than `exp` after a service time.
     #[error("{} is not a service time; write 2ms or 2ms,exp", quoted(.0))]
     NotAService(String),
+    /// No share that a difference may have.
+    #[error("{} is not a margin; write a share above 0 and below 100%, such as 5%", quoted(.0))]
+    NotAMargin(String),
     /// No number and duration, parted by a slash.
     #[error("{} is not a limit; write N/T as in 30/60s", quoted(.0))]
     NotALimit(String),
+    /// No size and a minute, parted by a slash.
+    #[error("{} is not a leak; write BYTES/min as in 1MB/min", quoted(.0))]
+    NotALeak(String),
     /// No two durations, parted by a colon.
     #[error("{} is not a stall; write AT:FOR as in 8s:2s, or 8s:end", quoted(.0))]
     NotAStall(String),
+    /// No share and instant, parted by an at sign.
+    #[error("{} is not a storm; write SHARE@AT as in 50%@10s, or 50%@10s/30s for one every 30 s", quoted(.0))]
+    NotAStorm(String),
+    /// No share of connections.
+    #[error("{} is not a share of connections; write 50%, more than zero and at most 100%", quoted(.0))]
+    NotAShare(String),
 }
 
 fn least(min: Duration) -> String {
@@ -104,20 +118,67 @@ where
 
 /// The number that `text` is; none where it needs more than 64 bits.
 fn number(text: &str) -> Result<Option<u64>, QuantityError> {
-    let no_number = || QuantityError::NotANumber(text.into());
-    let (digits, factor) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (&text[..text.len() - 1], 1_000),
-        Some(b'M') => (&text[..text.len() - 1], 1_000_000),
-        Some(b'G') => (&text[..text.len() - 1], 1_000_000_000),
-        _ => (text, 1),
+    let (digits, power) = scaled(text);
+    let plain = ungrouped(digits).ok_or_else(|| QuantityError::NotANumber(text.into()))?;
+    // Digits alone: all that can be wrong is their number.
+    Ok(plain.parse::<u64>().ok().and_then(|number| number.checked_mul(10_u64.pow(power))))
+}
+
+/// The digits of a number, and the power of ten that its suffix stands for.
+fn scaled(text: &str) -> (&str, u32) {
+    let power = match text.as_bytes().last() {
+        Some(b'k' | b'K') => 3,
+        Some(b'M') => 6,
+        Some(b'G') => 9,
+        _ => return (text, 0),
     };
+    (&text[..text.len() - 1], power)
+}
+
+/// Digits without the underscores between them; none if there is anything else.
+fn ungrouped(digits: &str) -> Option<String> {
     let grouped = digits.split('_').all(|group| !group.is_empty());
     let plain: String = digits.chars().filter(|c| *c != '_').collect();
-    if !grouped || !plain.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(no_number());
-    }
-    // Digits alone: all that can be wrong is their number.
-    Ok(plain.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
+    (grouped && plain.bytes().all(|byte| byte.is_ascii_digit())).then_some(plain)
+}
+
+/// Reads a number such as `0.5`, `1.5k` or `10_000`: the nearest that there is.
+///
+/// # Errors
+/// It is none, or out of the range of `f64`.
+pub fn decimal(text: &str) -> Result<f64, QuantityError> {
+    let (digits, power) = scaled(text);
+    read_decimal(digits, power as i32).ok_or_else(|| QuantityError::NotANumber(text.into()))
+}
+
+/// Reads the digits of a percentage as a share of 1.
+///
+/// # Errors
+/// As [`decimal`].
+pub fn decimal_percent(digits: &str) -> Result<f64, QuantityError> {
+    read_decimal(digits, -2).ok_or_else(|| QuantityError::NotANumber(digits.into()))
+}
+
+/// Reads `5%` or `0.05`: a share above 0 and below 1.
+///
+/// # Errors
+/// It is none.
+pub fn margin(text: &str) -> Result<f64, QuantityError> {
+    let share = match text.strip_suffix('%') {
+        Some(digits) => decimal_percent(digits.trim_end()),
+        None => decimal(text),
+    };
+    let sound = share.ok().filter(|share| 0.0 < *share && *share < 1.0);
+    sound.ok_or_else(|| QuantityError::NotAMargin(text.into()))
+}
+
+/// `digits` times a power of ten, rounded once: 0.7 percent is 7 / 1000 to the bit.
+fn read_decimal(digits: &str, power: i32) -> Option<f64> {
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let whole = ungrouped(whole)?;
+    let fraction = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let number = fraction.then(|| format!("{whole}.{part}e{power}").parse::<f64>().ok())?;
+    number.filter(|number| number.is_finite())
 }
 
 /// Reads a duration such as `250ms` or `1m30s`, within inclusive bounds; `0` where zero is one.
@@ -183,6 +244,12 @@ fn unit_size(text: &str) -> Result<u64, QuantityError> {
     size.map(|size| size.as_u64()).ok_or_else(|| QuantityError::NotASize(text.into()))
 }
 
+/// Reads `BYTES/min`.
+pub fn leak(text: &str) -> Result<u64, QuantityError> {
+    let bytes = text.strip_suffix("/min").ok_or_else(|| QuantityError::NotALeak(text.into()))?;
+    size(1, LEAK_BYTES_MAX)(bytes)
+}
+
 /// Reads `T[,exp]`.
 pub fn service(text: &str) -> Result<Service, QuantityError> {
     let (time, word) = text.split_once(',').map_or((text, None), |(time, word)| (time, Some(word)));
@@ -207,9 +274,55 @@ pub fn stall(text: &str) -> Result<Stall, QuantityError> {
     Ok(Stall { after: pause(after)?, length })
 }
 
+/// The most often that a storm may come: connections need some time to come back.
+const STORM_EVERY_MIN: Duration = Duration::from_millis(100);
+
+/// Reads `SHARE@AT[/EVERY]`.
+pub fn storm(text: &str) -> Result<Storm, QuantityError> {
+    let parts = text.trim().split_once('@').ok_or_else(|| QuantityError::NotAStorm(text.into()))?;
+    let (share, when) = parts;
+    let (after, every) =
+        when.split_once('/').map_or((when, None), |(after, every)| (after, Some(every)));
+    let every = every.map(duration(STORM_EVERY_MIN, DURATION_MAX)).transpose()?;
+    Ok(Storm { millionths: millionths(share)?, after: pause(after)?, every })
+}
+
+/// Reads a percentage above 0 and at most 100 as millionths.
+fn millionths(text: &str) -> Result<u32, QuantityError> {
+    let share = text.strip_suffix('%').and_then(|digits| decimal_percent(digits).ok());
+    let millionths = share.map(|share| (share * 1e6).round());
+    let sound = millionths.filter(|millionths| (1.0..=1e6).contains(millionths));
+    sound.map(|it| it as u32).ok_or_else(|| QuantityError::NotAShare(text.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn storms_are_a_share_at_an_instant() {
+        let seconds = Duration::from_secs;
+        let at = |millionths, after, every: Option<u64>| {
+            Ok(Storm { millionths, after: seconds(after), every: every.map(seconds) })
+        };
+        assert_eq!(storm("50%@10s"), at(500_000, 10, None));
+        assert_eq!(storm("0.1%@0s/30s"), at(1_000, 0, Some(30)));
+        assert_eq!(storm("100%@1m"), at(1_000_000, 60, None));
+        for (text, part) in [
+            ("50%", "write SHARE@AT"),
+            ("", "write SHARE@AT"),
+            ("0%@1s", "at most 100%"),
+            ("101%@1s", "at most 100%"),
+            ("nan%@1s", "at most 100%"),
+            ("0.5@1s", "at most 100%"),
+            ("50%@10", "no unit"),
+            ("50%@10s/", "duration"),
+            ("50%@10s/1ms", "100ms"),
+        ] {
+            let why = storm(text).unwrap_err().to_string();
+            assert!(why.contains(part), "{text}: {why}");
+        }
+    }
 
     #[test]
     fn numbers_take_suffixes_and_underscores() {
@@ -227,6 +340,23 @@ mod tests {
         ] {
             assert_eq!(read(text), Ok(number), "{text}");
         }
+    }
+
+    #[test]
+    fn decimals_are_rounded_once() {
+        for (text, number) in
+            [("0", 0.0), ("0.1", 0.1), ("1.5k", 1_500.0), ("10_000.25", 10_000.25), ("2G", 2e9)]
+        {
+            assert_eq!(decimal(text), Ok(number), "{text}");
+        }
+        for thousandths in 0_u32..1_000 {
+            let text = format!("{}.{}", thousandths / 10, thousandths % 10);
+            assert_eq!(decimal_percent(&text), Ok(f64::from(thousandths) / 1_000.0), "{text}");
+        }
+        for text in ["", ".", "1.", ".1", "1.2.3", "1e3", "-1", "1.k", "1.2_3", "inf", "1é"] {
+            assert_eq!(decimal(text), Err(QuantityError::NotANumber(text.into())));
+        }
+        assert!(decimal(&"9".repeat(400)).is_err());
     }
 
     #[test]
@@ -325,6 +455,17 @@ mod tests {
         assert_eq!(mistake, "`2ms,pareto` is not a service time; write 2ms or 2ms,exp");
         assert!(service("0s").is_err());
         assert!(service("2").unwrap_err().to_string().contains("write 2s or 2ms"));
+    }
+
+    #[test]
+    fn leaks_are_bytes_a_minute() {
+        assert_eq!(leak("1MB/min"), Ok(1_000_000));
+        assert_eq!(leak("64KiB/min"), Ok(65_536));
+        for text in ["1MB", "1MB/s", "1MB/minute", "min"] {
+            assert_eq!(leak(text), Err(QuantityError::NotALeak(text.into())));
+        }
+        assert_eq!(leak("/min"), Err(QuantityError::NotASize(String::new())));
+        assert!(matches!(leak("1PiB/min"), Err(QuantityError::SizeOutOfRange { .. })));
     }
 
     #[test]

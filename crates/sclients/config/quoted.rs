@@ -17,6 +17,11 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
+/// Whether a character is shown as it is.
+pub fn is_plain(character: char) -> bool {
+    escaped(character).eq([character])
+}
+
 fn escaped(character: char) -> impl Iterator<Item = char> {
     let plain = matches!(character, '\'' | '"' | '\\');
     let escape = (!plain).then(|| character.escape_debug());

@@ -1,7 +1,8 @@
 //! The grammar of `--rate`, both ways: text → [`Profile`] → text.
 //!
 //! ```text
-//! profile = part *( "," part )
+//! profile = parts *( "," parts )
+//! parts   = part | "(" part *( "," part ) ")*" times   as often as it says: bursts
 //! part    = ( rate | rate ".." rate ) [ "/" length ]
 //! rate    = digits [ "." digits ] [ "k" | "M" | "G" ]      per second, 10_000 as well
 //! length  = a duration such as 30s or 1m30s
@@ -32,6 +33,12 @@ pub enum SeriesError {
     /// One rate many times.
     #[error("{} goes nowhere; write two rates, as in 1k..50k/10", quoted(.0))]
     Nowhere(String),
+    /// Not `FROM..TO`.
+    #[error("{} is not a range; write 100..5k", quoted(.0))]
+    NotARange(String),
+    /// A range without loads to search.
+    #[error("{} does not go up; write the lower load first, as in 100..5k", quoted(.0))]
+    NotUpward(String),
     /// A rate or a number of steps that is none.
     #[error(transparent)]
     Quantity(#[from] QuantityError),
@@ -53,6 +60,20 @@ pub fn series(text: &str) -> Result<Series, SeriesError> {
     Ok(Series { from, to, steps: count::<u32>(2, STEPS_MAX)(steps)? })
 }
 
+/// The bounds that `text` means: `FROM..TO`, whole numbers.
+///
+/// # Errors
+/// It is none, or does not go up.
+pub fn range(text: &str) -> Result<(u64, u64), SeriesError> {
+    let none = || SeriesError::NotARange(text.to_owned());
+    let (from, to) = text.split_once("..").ok_or_else(none)?;
+    let number = count::<u64>(1, RATE_MAX);
+    let (from, to) = (number(from)?, number(to)?);
+    if from < to { Ok((from, to)) } else { Err(SeriesError::NotUpward(text.to_owned())) }
+}
+
+/// A repeat has a part at least.
+const REPEATS_MAX: u64 = SEGMENTS_MAX as u64;
 /// The most digits before the point, and after it; more could not be meant.
 const DIGITS_MAX: usize = 15;
 /// The least rate, as it is written.
@@ -67,6 +88,9 @@ pub enum RateError {
     /// A number, but too large or too fine.
     #[error("{} is out of range; write a multiple of {LEAST} up to {RATE_MAX}", quoted(.0))]
     OutOfRange(String),
+    /// A bracket without its end, or a number of times.
+    #[error("{} does not end; write (1k/9s,20k/1s)*60", quoted(.0))]
+    NotARepeat(String),
     /// Nothing before, after or between commas.
     #[error("{} has an empty part; write 1k,5k/10s", quoted(.0))]
     EmptyPart(String),
@@ -103,10 +127,7 @@ pub enum RateError {
 
 /// Reads a profile.
 pub fn parse(text: &str) -> Result<Profile, RateError> {
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    if parts.len() > SEGMENTS_MAX {
-        return Err(RateError::TooMany(text.into()));
-    }
+    let parts = unfolded(text)?;
     if parts.len() > 1 && parts.contains(&"") {
         return Err(RateError::EmptyPart(text.into()));
     }
@@ -128,6 +149,37 @@ pub fn parse(text: &str) -> Result<Profile, RateError> {
     }
     // Of all that a profile asks for, the sum of lengths alone is not seen to above.
     Profile::new(segments).map_err(|_| RateError::TooLong(text.into()))
+}
+
+/// The parts of `text`, those in brackets as often as is said behind them.
+fn unfolded(text: &str) -> Result<Vec<&str>, RateError> {
+    let cut = |text| match str::split_once(text, ',') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (text, None),
+    };
+    let (mut parts, mut left) = (Vec::new(), Some(text));
+    while let Some(rest) = left.take() {
+        let (times, group);
+        match rest.trim_start().strip_prefix('(') {
+            Some(inside) => {
+                let (inside, behind) =
+                    inside.split_once(")*").ok_or_else(|| RateError::NotARepeat(rest.into()))?;
+                let (number, rest) = cut(behind);
+                (times, group, left) = (count::<u32>(1, REPEATS_MAX)(number.trim())?, inside, rest);
+            }
+            None => {
+                let (part, rest) = cut(rest);
+                (times, group, left) = (1, part, rest);
+            }
+        }
+        for _ in 0..times {
+            parts.extend(group.split(',').map(str::trim));
+            if parts.len() > SEGMENTS_MAX {
+                return Err(RateError::TooMany(text.into()));
+            }
+        }
+    }
+    Ok(parts)
 }
 
 /// One part as it was typed.
@@ -188,18 +240,27 @@ fn rate(text: &str) -> Result<Rate, RateError> {
 /// In the grammar of `--rate`: reading it again gives the same profile.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, segment) in self.segments().iter().enumerate() {
-            if index > 0 {
-                f.write_str(",")?;
-            }
-            segment.from.fmt(f)?;
-            if segment.from != segment.to {
-                write!(f, "..{}", segment.to)?;
-            }
-            if segment.nanos > 0 {
-                let length = humantime::format_duration(Duration::from_nanos(segment.nanos));
-                write!(f, "/{}", length.to_string().replace(' ', ""))?;
-            }
+        let all = self.segments();
+        let repeats = |length: &usize| all.chunks(*length).all(|chunk| *chunk == all[..*length]);
+        let length = (2..=all.len() / 2).find(repeats).unwrap_or(all.len());
+        let parts: Vec<String> = all[..length].iter().map(Segment::to_string).collect();
+        let parts = parts.join(",");
+        match all.len() / length {
+            1 => f.write_str(&parts),
+            times => write!(f, "({parts})*{times}"),
+        }
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.from.fmt(f)?;
+        if self.from != self.to {
+            write!(f, "..{}", self.to)?;
+        }
+        if self.nanos > 0 {
+            let length = humantime::format_duration(Duration::from_nanos(self.nanos));
+            write!(f, "/{}", length.to_string().replace(' ', ""))?;
         }
         Ok(())
     }
@@ -278,6 +339,21 @@ mod tests {
                 vec![segment(100, 100, 3), segment(0, 0, 2), segment(50, 50, 3)],
                 "100/3s,0/2s,50/3s",
             ),
+            (
+                "5, (1k/9s, 9k/1s)*2 ,7/1s",
+                [
+                    &[segment(5, 5, 1)],
+                    &[segment(1_000, 1_000, 9), segment(9_000, 9_000, 1)].repeat(2)[..],
+                    &[segment(7, 7, 1)],
+                ]
+                .concat(),
+                "5/1s,1k/9s,9k/1s,1k/9s,9k/1s,7/1s",
+            ),
+            (
+                "(1k/9s,20k/1s)*60",
+                [segment(1_000, 1_000, 9), segment(20_000, 20_000, 1)].repeat(60),
+                "(1k/9s,20k/1s)*60",
+            ),
         ] {
             let profile = parse(text).unwrap();
             assert_eq!(profile.segments(), segments, "{text}");
@@ -307,6 +383,11 @@ mod tests {
             ("0,0.0/10s", "`0,0.0/10s` would send nothing; give at least 0.000001"),
             ("5k..5k/10s", "ramp `5k..5k/10s` goes nowhere; write 5k"),
             ("0..0/10s", "ramp `0..0/10s` goes nowhere; write 0"),
+            ("(1k/9s,5k/1s", "`(1k/9s,5k/1s` does not end; write (1k/9s,20k/1s)*60"),
+            ("(1k/9s,5k/1s)", "`(1k/9s,5k/1s)` does not end; write (1k/9s,20k/1s)*60"),
+            ("(1k/9s)*0", "`0` is out of range; write a number from 1 to 1024"),
+            ("(1k/9s)*x", "`x` is not a number; write 10k or 10_000"),
+            ("(1k/1s,5k/1s)*600", "`(1k/1s,5k/1s)*600` has too many parts; write at most 1024"),
             ("1k..5k", "`1k..5k` has no length; write 1k..5k/30s"),
             ("1k..5k,5k", "`1k..5k` has no length; write 1k..5k/30s"),
             ("1k,5k", "`1k` has no length; write 1k/30s"),
@@ -343,9 +424,9 @@ mod tests {
             let remedy = "is not a rate; write 1000, 10k, 0.5 or 1k..50k/30s";
             assert!(mistake.ends_with(remedy), "{text}: {mistake}");
         }
-        let many = vec!["1"; 65].join(",") + "/1s";
+        let many = vec!["1"; SEGMENTS_MAX + 1].join(",") + "/1s";
         assert!(
-            parse(&many).unwrap_err().to_string().ends_with("too many parts; write at most 64")
+            parse(&many).unwrap_err().to_string().ends_with("too many parts; write at most 1024")
         );
     }
 }

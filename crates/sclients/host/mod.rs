@@ -1,18 +1,21 @@
 //! How the host fared while the run measured: what others took, and what its network dropped; and the
 //! same of the time before its first packet, which was not of its making.
 //!
-//! [`Reading::take`] is the one place that reads; [`HostWatch`] compares a reading a second and keeps
+//! [`Reading::take`] is the one place that reads, of single processes [`process::Process::read`]; [`HostWatch`] compares a reading a second and keeps
 //! the worst. The files are memory of the kernel, and reading them does not block. A fact that cannot
 //! be had is `None`.
 
 pub mod parse;
+pub mod process;
 
+use crate::wall;
 use dispatch::Instant;
-use parse::{Periods, Softnet, TCP_COUNTERS, Ticks};
+use nix::time::{ClockId, clock_gettime};
+use parse::{Periods, Softnet, TCP_COUNTERS, Ticks, Tracked};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_secs(1);
@@ -33,8 +36,13 @@ pub struct Reading {
     periods: Option<Periods>,
     softnet: Option<Softnet>,
     tcp: [Option<u64>; TCP_COUNTERS.len()],
+    /// TCP's memory as a share of what is under pressure.
+    tcp_memory: Option<f64>,
+    tracked: Option<Tracked>,
     /// Wall clock less monotonic clock, in nanoseconds.
     clock_offset: Option<i128>,
+    /// Nanoseconds that the host slept since it runs.
+    asleep: Option<i128>,
 }
 
 impl Reading {
@@ -53,7 +61,14 @@ impl Reading {
             periods: cpu_stat.and_then(|text| parse::periods(&text)),
             softnet: text("proc/net/softnet_stat").and_then(|text| parse::softnet(&text)),
             tcp: parse::tcp_counters(&netstat, &snmp),
-            clock_offset: clock_offset(),
+            tcp_memory: text("proc/net/sockstat")
+                .zip(text("proc/sys/net/ipv4/tcp_mem"))
+                .and_then(|(sockstat, tcp_mem)| parse::tcp_memory(&sockstat, &tcp_mem)),
+            tracked: text("proc/sys/net/netfilter/nf_conntrack_count")
+                .zip(text("proc/sys/net/netfilter/nf_conntrack_max"))
+                .and_then(|(count, max)| parse::tracked(&count, &max)),
+            clock_offset: ahead(|| Some(wall::since_epoch())),
+            asleep: ahead(|| Some(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?.into())),
         }
     }
 }
@@ -63,13 +78,14 @@ pub fn oom_kills(root: &Path) -> Option<u64> {
     parse::oom_kills(&fs::read_to_string(root.join("proc/vmstat")).ok()?)
 }
 
-/// None where something came between the looks at the two clocks.
-fn clock_offset() -> Option<i128> {
+/// By how much another clock is ahead of the monotonic one, in nanoseconds; none where something came
+/// between the looks at the two.
+fn ahead(clock: impl FnOnce() -> Option<Duration>) -> Option<i128> {
     let before = Instant::now();
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    let other = clock()?.as_nanos();
     let after = Instant::now();
     let monotonic = before.as_nanos() + after.nanos_since(before) / 2;
-    (after.since(before) <= TOGETHER).then(|| wall as i128 - i128::from(monotonic))
+    (after.since(before) <= TOGETHER).then(|| other as i128 - i128::from(monotonic))
 }
 
 /// The host over a measurement; `None` is what could not be read.
@@ -91,6 +107,16 @@ pub struct HostStrain {
     pub tcp_before: Vec<(String, u64)>,
     /// How often the wall clock was set.
     pub clock_jumps: u64,
+    /// How long the host slept, which no clock of a run counts.
+    #[serde(default)]
+    pub suspended: Duration,
+    /// TCP's memory at its most, as a share of what is under pressure.
+    #[serde(default)]
+    pub tcp_memory: Option<f64>,
+    /// By how many the tracked connections grew from before the first one to the first reading of the
+    /// measurement, and the room of their table.
+    #[serde(default)]
+    pub tracked: Option<Tracked>,
     /// Time between the first reading and the last.
     pub length: Duration,
     /// The host before the start.
@@ -135,6 +161,8 @@ pub struct HostWatch {
     steal_worst: Option<f64>,
     pressure_worst: Option<f64>,
     clock_jumps: u64,
+    suspended: Duration,
+    tcp_memory_worst: Option<f64>,
     over: bool,
 }
 
@@ -169,7 +197,9 @@ impl HostWatch {
                 self.steal_worst = worst(self.steal_worst, share);
             }
             self.clock_jumps += u64::from(jumped(last, &reading));
+            self.suspended += slept(last, &reading);
         }
+        self.tcp_memory_worst = worst(self.tcp_memory_worst, reading.tcp_memory);
         self.pressure_worst = worst(self.pressure_worst, reading.cpu_pressure);
         self.first.get_or_insert((reading, now));
         self.last = Some((reading, now));
@@ -194,6 +224,9 @@ impl HostWatch {
                 .before
                 .map_or_else(Vec::new, |[_, (before, _)]| grown(&before.tcp, &first.tcp)),
             clock_jumps: self.clock_jumps,
+            suspended: self.suspended,
+            tcp_memory: self.tcp_memory_worst,
+            tracked: self.before.and_then(|[_, (before, _)]| newly_tracked(&before, first)),
             length: ended.since(*begun),
             baseline: self.before.map(|[first, last]| Baseline::between(&first, &last)),
         }
@@ -222,8 +255,28 @@ fn steal_share(first: &Reading, last: &Reading) -> Option<f64> {
 }
 
 fn jumped(last: &Reading, reading: &Reading) -> bool {
-    let moved = both(last.clock_offset, reading.clock_offset, |last, now| now.abs_diff(last));
-    moved.is_some_and(|moved| moved > u128::from(JUMP_NANOS))
+    let moved = both(last.clock_offset, reading.clock_offset, |last, now| now - last);
+    // The wall clock goes on while the host sleeps, and is not set by it.
+    let slept = both(last.asleep, reading.asleep, |last, now| now - last).unwrap_or(0);
+    moved.is_some_and(|moved| moved.abs_diff(slept) > u128::from(JUMP_NANOS))
+}
+
+/// How long the host slept between two readings; what is shorter than the clocks can be compared is none.
+fn slept(last: &Reading, reading: &Reading) -> Duration {
+    let nanos = both(last.asleep, reading.asleep, |last, now| now - last).unwrap_or(0);
+    let told = nanos > i128::from(JUMP_NANOS);
+    if told {
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    } else {
+        Duration::ZERO
+    }
+}
+
+fn newly_tracked(before: &Reading, opened: &Reading) -> Option<Tracked> {
+    both(before.tracked, opened.tracked, |before, opened| Tracked {
+        count: opened.count.saturating_sub(before.count),
+        max: opened.max,
+    })
 }
 
 fn grown(first: &[Option<u64>], last: &[Option<u64>]) -> Vec<(String, u64)> {
@@ -308,6 +361,51 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_slept_is_told_and_its_clock_was_not_set() {
+        let of = |asleep: i128, offset: i128| Reading {
+            asleep: Some(asleep),
+            clock_offset: Some(offset),
+            ..Reading::default()
+        };
+        let mut watch = HostWatch::default();
+        watch.add(of(7, 0), true, at(0));
+        watch.add(of(100_007, 0), true, at(1000));
+        assert_eq!(watch.strain().suspended, Duration::ZERO, "two looks are not one");
+        watch.add(of(3_000_100_007, 3_000_000_000), true, at(2000));
+        watch.add(of(3_000_100_007, 9_000_000_000), false, at(3000));
+        assert_eq!(watch.strain().suspended, Duration::from_secs(3));
+        assert_eq!(watch.strain().clock_jumps, 1, "it was set once, and that was after");
+    }
+
+    #[test]
+    fn the_network_s_tables_are_told_at_their_most() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let mut watch = HostWatch::default();
+        write("proc/sys/net/ipv4/tcp_mem", "100\t200\t300\n");
+        write("proc/sys/net/netfilter/nf_conntrack_max", "1000\n");
+        let mut read = |step: usize, (pages, tracked): (u64, u64)| {
+            write("proc/net/sockstat", &format!("TCP: inuse 1 mem {pages}\n"));
+            write("proc/sys/net/netfilter/nf_conntrack_count", &format!("{tracked}\n"));
+            let reading = Reading::take(root.path());
+            match step {
+                0 => watch.add_baseline(reading, at(0)),
+                _ => watch.add(reading, step < 3, at(1000 * step as u64)),
+            }
+        };
+        [(500, 11), (20, 411), (180, 500), (40, 12)]
+            .into_iter()
+            .enumerate()
+            .for_each(|(s, r)| read(s, r));
+        assert_eq!(watch.strain().tcp_memory, Some(0.9), "in the measurement");
+        assert_eq!(watch.strain().tracked, Some(Tracked { count: 400, max: 1000 }));
+    }
+
+    #[test]
     fn what_grew_before_the_measurement_is_told_apart() {
         let of = |overflows| {
             let mut reading = reading(0, 0);
@@ -325,13 +423,14 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_none() {
         let root = tempfile::tempdir().unwrap();
-        let reading = Reading { clock_offset: None, ..Reading::take(root.path()) };
+        let reading = Reading { clock_offset: None, asleep: None, ..Reading::take(root.path()) };
         assert_eq!(reading, Reading::default());
         assert_eq!(HostWatch::default().strain(), HostStrain::default());
     }
 
     #[test]
     fn this_host_says_how_its_processors_fare() {
-        assert!(Reading::take(Path::new("/")).ticks.is_some());
+        let reading = Reading::take(Path::new("/"));
+        assert!(reading.ticks.is_some() && reading.tcp_memory.is_some());
     }
 }

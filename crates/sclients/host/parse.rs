@@ -21,6 +21,43 @@ pub fn ticks(stat: &str) -> Option<Ticks> {
     Some(Ticks { all, stolen: fields[7] })
 }
 
+/// Ticks of a second in what the kernel tells programs (USER_HZ, the same on all that this runs on).
+const TICKS_PER_SECOND: u64 = 100;
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// When it was started, in ticks since the host was.
+    pub started_ticks: u64,
+    /// Processor time of all its threads, user and system, in microseconds.
+    pub cpu_micros: u64,
+}
+
+/// `/proc/PID/stat` of a process that has not ended. Its name, in brackets, may hold any character.
+pub fn process(stat: &str) -> Option<Stat> {
+    let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();
+    // The state is field 3 of proc_pid_stat(5).
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let ended = matches!(*fields.first()?, "Z" | "X" | "x");
+    let ticks = field(14)?.checked_add(field(15)?)?;
+    let cpu_micros = ticks.checked_mul(1_000_000 / TICKS_PER_SECOND)?;
+    let started_ticks = field(22)?;
+    (!ended).then_some(Stat { started_ticks, cpu_micros })
+}
+
+/// A line of `/proc/PID/status` or `/proc/meminfo` that is given in kB, in bytes.
+pub fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+/// `/proc/PID/limits`: descriptors that the process may have; none where there is no limit.
+pub fn open_files_max(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// `/proc/vmstat`: processes that were killed since the host has no memory left.
 pub fn oom_kills(vmstat: &str) -> Option<u64> {
     let count = vmstat.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
@@ -80,6 +117,30 @@ pub fn softnet(softnet_stat: &str) -> Option<Softnet> {
         sum.squeezed = sum.squeezed.checked_add(squeezed)?;
     }
     (!softnet_stat.is_empty()).then_some(sum)
+}
+
+/// `mem` of `/proc/net/sockstat` as a share of the second number of `tcp_mem`, from which on the kernel saves:
+/// both are pages.
+pub fn tcp_memory(sockstat: &str, tcp_mem: &str) -> Option<f64> {
+    let words = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let pages: u64 =
+        words.split_whitespace().skip_while(|word| *word != "mem").nth(1)?.parse().ok()?;
+    let pressure: u64 = tcp_mem.split_whitespace().nth(1)?.parse().ok()?;
+    (pressure > 0).then(|| pages as f64 / pressure as f64)
+}
+
+/// Connections that the firewall keeps track of, and how many it can: each file is one number.
+pub fn tracked(count: &str, max: &str) -> Option<Tracked> {
+    Some(Tracked { count: count.trim().parse().ok()?, max: max.trim().parse().ok()? })
+}
+
+/// The table of tracked connections (nf_conntrack).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked {
+    /// In it.
+    pub count: u64,
+    /// Its room.
+    pub max: u64,
 }
 
 /// Counters of `/proc/net/netstat` and `/proc/net/snmp` that are told where they grow, with the
@@ -145,6 +206,29 @@ mod tests {
         assert_eq!(told("TCPTimeouts"), Some(4));
         assert_eq!(told("AttemptFails"), Some(12));
         assert_eq!(told("EstabResets"), None);
+        let sockstat =
+            "sockets: used 9\nTCP: inuse 7 orphan 0 tw 2 alloc 9 mem 300\nUDP: inuse 1 mem 5\n";
+        assert_eq!(tcp_memory(sockstat, "287901\t400\t575802\n"), Some(0.75));
+        assert_eq!(tcp_memory(sockstat, "0 0 0"), None);
+        assert_eq!(tcp_memory(sockstat, "1"), None);
+        assert_eq!(tracked("17\n", "65536\n"), Some(Tracked { count: 17, max: 65_536 }));
+    }
+
+    #[test]
+    fn a_process_is_told_apart_from_its_name() {
+        let stat = |name: &str, state: char| {
+            let rest = "1 1 1 0 -1 4194560 9 0 0 0 150 25 0 0 20 0 8 0 4711 1000 20 1";
+            process(&format!("12 ({name}) {state} {rest}\n"))
+        };
+        let told = Some(Stat { started_ticks: 4711, cpu_micros: 1_750_000 });
+        assert_eq!(stat("nginx", 'S'), told);
+        assert_eq!(stat(") S 9 (9 9", 'R'), told);
+        assert_eq!(stat("nginx", 'Z'), None);
+        let status = "Name:\tVmRSS: 7 kB\nVmRSS:\t    5124 kB\nRssAnon:\t 1 kB\n";
+        assert_eq!(kilobytes(status, "VmRSS:"), Some(5124 * 1024));
+        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files   1024   4096   files\n";
+        assert_eq!(open_files_max(limits), Some(1024));
+        assert_eq!(open_files_max("Max open files  unlimited  unlimited  files\n"), None);
     }
 
     #[test]
@@ -153,6 +237,11 @@ mod tests {
             "",
             "\n\n",
             "cpu ",
+            ") S",
+            "1 (a) S 1 1 1 0 -1 0 0 0 0 0 18446744073709551615 1 0 0 20 0 1 0 7",
+            "VmRSS: 18446744073709551615 kB",
+            "VmRSS: 5",
+            "Max open files",
             "cpu  1 2 3",
             "cpu  1 2 3 4 5 6 7 -8",
             "cpu  18446744073709551615 1 0 0 0 0 0 0",
@@ -170,10 +259,15 @@ mod tests {
         ];
         for text in texts {
             assert_eq!(ticks(text), None, "{text:?}");
+            assert_eq!(process(text), None, "{text:?}");
+            assert_eq!(kilobytes(text, "VmRSS:"), None, "{text:?}");
+            assert_eq!(open_files_max(text), None, "{text:?}");
             assert_eq!(cpu_pressure(text), None, "{text:?}");
             assert_eq!(periods(text), None, "{text:?}");
             assert_eq!(group(text), None, "{text:?}");
             assert_eq!(softnet(text), None, "{text:?}");
+            assert_eq!(tcp_memory(text, "1 2 3"), None, "{text:?}");
+            assert_eq!(tracked(text, "9").or(tracked("9", text)), None, "{text:?}");
             assert_eq!(tcp_counters(text, text), [None; TCP_COUNTERS.len()], "{text:?}");
         }
     }

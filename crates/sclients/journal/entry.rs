@@ -2,6 +2,7 @@
 
 use super::writer::Payload;
 use crate::fold::Who;
+use crate::levels::Levels;
 use crate::plan::Plan;
 use crate::recent::Recent;
 use crate::summary::Course;
@@ -13,7 +14,7 @@ use stats::{Histogram, Interval};
 use std::io::{Read, Write};
 use wire::{
     BODY_BYTES_MAX, BegunRecord, DistributionsRecord, Entry, EntryRecord, GapsRecord,
-    HistogramRecord, IntervalRecord, SamplesRecord, WhoRecord, WireError,
+    HistogramRecord, IntervalRecord, SamplesRecord, SessionRecord, WhoRecord, WireError,
 };
 
 /// What stands in the place of a header's value that is a secret.
@@ -44,7 +45,7 @@ pub struct Draft {
 /// Never: a plan has text for keys.
 pub fn begun(plan: &Plan) -> Payload {
     let mut kept = plan.clone();
-    for (name, value) in &mut kept.config.headers {
+    for (name, value) in kept.loads_mut().flat_map(|load| &mut load.headers) {
         if SECRETS.contains(&name.to_ascii_lowercase().as_str()) {
             NOT_KEPT.clone_into(value);
         }
@@ -52,6 +53,7 @@ pub fn begun(plan: &Plan) -> Payload {
     let entry = Entry::Begun(BegunRecord {
         version: env!("CARGO_PKG_VERSION").into(),
         plan: serde_json::to_vec(&kept).expect("a plan has text for keys"),
+        bodies: kept.crews.into_iter().map(|crew| crew.config.body).collect(),
         body: kept.config.body,
     });
     deflated(&entry, Instant::now())
@@ -61,7 +63,10 @@ pub fn begun(plan: &Plan) -> Payload {
 pub(super) fn plan(record: BegunRecord) -> Option<Plan> {
     let mut plan: Plan = serde_json::from_slice(&record.plan).ok()?;
     plan.config.body = record.body;
-    let sound = !plan.peers.is_empty() && plan.config.procs > 0;
+    for (crew, body) in plan.crews.iter_mut().zip(record.bodies) {
+        crew.config.body = body;
+    }
+    let sound = !plan.peers.is_empty() && plan.config.procs > 0 && plan.crews_are_sound();
     sound.then_some(plan)
 }
 
@@ -91,9 +96,14 @@ pub fn payload(draft: &Draft) -> Payload {
         distributions: recent
             .distributions
             .iter()
-            .map(|(index, sums)| DistributionsRecord { index: *index, histograms: records(sums) })
+            .map(|((crew, index), sums)| DistributionsRecord {
+                crew: *crew as u32,
+                index: *index,
+                histograms: records(sums),
+            })
             .collect(),
         samples: SamplesRecord::new(&recent.samples),
+        sessions: SessionRecord::all(&recent.sessions),
         arrivals: recent
             .arrivals
             .iter()
@@ -105,6 +115,7 @@ pub fn payload(draft: &Draft) -> Payload {
             .map(|(who, words)| (who_record(*who), *words))
             .collect(),
         own: own.iter().map(|(who, sums)| (who_record(*who), records(sums))).collect(),
+        levels: recent.levels.record(),
         peak_live: recent.peak_live,
         loop_gap: Some(HistogramRecord::new(&course.supervisor.loop_gap)),
         course: serde_json::to_vec(course).expect("a course has text for keys"),
@@ -128,13 +139,17 @@ pub(super) fn draft(record: &EntryRecord, at: Instant) -> Result<Draft, WireErro
         recent.lost.push((who(*whose), phase, counters));
     }
     for distributions in &record.distributions {
-        recent.distributions.insert(distributions.index, distributions.histograms()?);
+        let (crew, window) = (distributions.crew as usize, distributions.index);
+        recent.distributions.insert((crew, window), distributions.histograms()?);
     }
     recent.samples = record.samples.samples()?;
+    recent.sessions = SessionRecord::counts_of_all(&record.sessions)?;
     for (whose, gaps) in &record.arrivals {
         recent.arrivals.push((who(*whose), gaps.arrivals()?));
     }
     recent.last_words = record.last_words.iter().map(|(whose, w)| (who(*whose), *w)).collect();
+    let levels = Levels::of_record(&record.levels);
+    recent.levels = levels.ok_or(WireError::Body("levels that nobody reads"))?;
     let mut own = Vec::new();
     for (whose, sums) in &record.own {
         let sums: Result<Vec<Histogram>, WireError> =

@@ -7,12 +7,13 @@
 use super::entry::{self, Draft};
 use super::folder::Folder;
 use super::writer::{Disk, End, Payload, Segment, Writer};
+use crate::wall;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Between two syncs, and between two tries.
 const SECOND: Duration = Duration::from_secs(1);
@@ -300,6 +301,5 @@ impl Segment for Appended {
 }
 
 fn wall_nanos() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(wall::since_epoch().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,6 @@ use super::{Hole, JournalError, Read, Torn};
 use crate::fold::Fold;
 use crate::plan::Plan;
 use crate::summary::{ChildRecord, Course, Cut, Summary};
-use crate::supervisor::Role;
 use dispatch::Instant;
 use std::path::Path;
 use std::time::Duration;
@@ -83,7 +82,7 @@ pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrup
         cut.map_err(|error| JournalError::Folder(folder.name(), error))?;
     }
     let Summary { mut plan, fold, mut course } = summary;
-    for (name, value) in &mut plan.config.headers {
+    for (name, value) in plan.loads_mut().flat_map(|load| &mut load.headers) {
         let again = headers.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
         match again {
             Some((_, given)) => value.clone_from(given),
@@ -96,23 +95,9 @@ pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrup
     if course.children.is_empty() {
         // It died within its first second, before it told of anybody.
         course.started = wall;
-        course.children = (0..plan.config.procs).map(never_heard_of).collect();
+        course.children = (0..plan.config.procs).map(ChildRecord::unheard).collect();
     }
     Ok(Interrupted { folder, lock, read, plan, fold, course, at, wall })
-}
-
-/// A worker of whom the journal says nothing yet.
-fn never_heard_of(slot: u32) -> ChildRecord {
-    let stopped = Duration::ZERO;
-    ChildRecord {
-        role: Role::Worker,
-        slot,
-        generation: 0,
-        pid: 0,
-        exit: None,
-        death: None,
-        stopped,
-    }
 }
 
 fn mended(folder: &Folder, torn: &Torn) -> String {

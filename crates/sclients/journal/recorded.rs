@@ -41,7 +41,12 @@ impl Adding {
         match entry {
             Entry::Begun(begun) => {
                 self.version.clone_from(&begun.version);
-                self.plan = plan(begun);
+                let plan = plan(begun);
+                // Each supervisor that took the run up begins with the plan again.
+                if let (None, Some(plan)) = (&self.plan, &plan) {
+                    self.fold = Fold::of(plan.roster());
+                }
+                self.plan = plan;
             }
             Entry::Reported(record) => match draft(&record, at) {
                 Ok(draft) => self.add(draft),

@@ -30,6 +30,8 @@ pub struct Host {
     pub files_open: Option<u64>,
     /// Descriptors that one user may watch: `epoll/max_user_watches`.
     pub epoll_watches: Option<u64>,
+    /// Connections that the firewall can track: `nf_conntrack_max`; none where it tracks none.
+    pub tracked_max: Option<u64>,
     /// Bytes that can be had without swapping: `MemAvailable`.
     pub memory_available_bytes: Option<u64>,
     /// Process ids: `pid_max`.
@@ -55,6 +57,7 @@ impl Host {
             file_max: first("proc/sys/fs/file-max"),
             files_open: first("proc/sys/fs/file-nr"),
             epoll_watches: first("proc/sys/fs/epoll/max_user_watches"),
+            tracked_max: first("proc/sys/net/netfilter/nf_conntrack_max"),
             memory_available_bytes: text("proc/meminfo").and_then(|text| memory_available(&text)),
             pid_max: first("proc/sys/kernel/pid_max"),
             cgroup_pids_free: text("proc/self/cgroup").and_then(|text| pids_free(root, &text)),
@@ -67,6 +70,8 @@ impl Host {
 pub struct ProcessLimits {
     /// Open files, the hard limit (the soft one is raised to it).
     pub open_files: Option<u64>,
+    /// The soft limit on them, as it is before that.
+    pub open_files_soft: Option<u64>,
     /// Processes of this user, the soft limit, which is the one that acts.
     pub processes: Option<u64>,
 }
@@ -74,8 +79,10 @@ pub struct ProcessLimits {
 impl ProcessLimits {
     /// The limits of this process.
     pub fn current() -> Self {
+        let files = getrlimit(Resource::RLIMIT_NOFILE).ok();
         Self {
-            open_files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard),
+            open_files: files.map(|(_, hard)| hard),
+            open_files_soft: files.map(|(soft, _)| soft),
             processes: getrlimit(Resource::RLIMIT_NPROC).ok().map(|(soft, _)| soft),
         }
     }
@@ -172,6 +179,7 @@ mod tests {
             ("proc/sys/fs/file-max", "9223372036854775807\n"),
             ("proc/sys/fs/file-nr", "495\t0\t2466183\n"),
             ("proc/sys/fs/epoll/max_user_watches", "5491533\n"),
+            ("proc/sys/net/netfilter/nf_conntrack_max", "262144\n"),
             ("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:   24367152 kB\n"),
             ("proc/sys/kernel/pid_max", "32768\n"),
             ("proc/self/cgroup", "8:cpu,pids:/a/b\n0::/slice/unit\n"),
@@ -191,6 +199,7 @@ mod tests {
             file_max: Some(i64::MAX as u64),
             files_open: Some(495),
             epoll_watches: Some(5_491_533),
+            tracked_max: Some(262_144),
             memory_available_bytes: Some(24_367_152 * 1024),
             pid_max: Some(32_768),
             cgroup_pids_free: Some(280),

@@ -5,6 +5,7 @@
 //! [`sources`] deals out source addresses and ports, [`rules`] judge. This room never prints, never
 //! ends the process and never asks for more than the rules read.
 
+mod crew;
 pub mod host;
 mod resolve;
 pub mod rules;
@@ -12,6 +13,7 @@ pub mod rules;
 pub(crate) mod samples;
 pub mod sources;
 
+pub use crew::{Crew, Part, Roster};
 pub use host::{Host, ProcessLimits};
 pub use resolve::{plan, planned, serve_findings};
 
@@ -31,8 +33,11 @@ const SPLITMIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A run, resolved: every number that a worker or target needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What was asked for.
+    /// What was asked for. In a run with phases: what holds for all of them, `procs` being all workers.
     pub config: Config,
+    /// The phases, each with its own load and workers; empty in a run that is one.
+    #[serde(default)]
+    pub crews: Vec<Crew>,
     /// Connections in all: procs × conns; 0 where attempts are made by a schedule, which keeps none.
     pub connections: u64,
     /// Where the workers connect, equal parts of the connections to each: TARGET, or where the
@@ -63,7 +68,8 @@ impl Plan {
 
     /// Of all requests, those of worker `slot`; none where requests are not limited.
     pub fn requests_of(&self, slot: u32) -> Option<u64> {
-        self.config.requests.map(|total| share_of(total, slot, self.config.procs))
+        let Part { config, index, .. } = self.part_of(slot);
+        config.requests.map(|total| share_of(total, index, config.procs))
     }
 
     /// The seed of worker `slot`: number `slot` of the SplitMix64 sequence of the run's seed, so

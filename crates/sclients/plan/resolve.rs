@@ -1,9 +1,9 @@
 //! [`Config`] and host → [`Plan`]: the one place where the numbers of a run are put together.
 
 use super::rules::{self, Demand, SourceSpace};
-use super::sources::{self, Ports};
-use super::{Finding, Host, Plan, ProcessLimits, SourceBlock, mixed};
-use crate::config::{Config, Load};
+use super::sources::{self, Ports, Want};
+use super::{Crew, Finding, Host, Plan, ProcessLimits, SourceBlock, mixed};
+use crate::config::{Config, Load, Storm};
 use crate::consent::Authorization;
 use std::cmp::Reverse;
 use std::io;
@@ -34,10 +34,10 @@ pub fn planned(
     plan(config, peer, authorization, &host, &limits, &is_local, cpus)
 }
 
-/// The plan of `config` on a host with these facts, limits, addresses and processors. It always
-/// comes back; what does not fit is among its findings.
+/// The plan of `config`, or of its phases, on a host with these facts, limits, addresses and processors. It
+/// always comes back; what does not fit is among its findings.
 pub fn plan(
-    config: Config,
+    mut config: Config,
     peer: Option<SocketAddr>,
     authorization: Option<Authorization>,
     host: &Host,
@@ -45,12 +45,22 @@ pub fn plan(
     is_local: &dyn Fn(IpAddr) -> io::Result<()>,
     cpus: usize,
 ) -> Plan {
-    let demand = demand(&config, peer, limits);
+    let crews = Crew::of(std::mem::take(&mut config.phases));
+    if !crews.is_empty() {
+        config.procs = crews.iter().map(|crew| crew.config.procs).sum();
+    }
+    let loads: Vec<&Config> = match crews.as_slice() {
+        [] => vec![&config],
+        crews => crews.iter().map(|crew| &crew.config).collect(),
+    };
+    let wants = wants(&loads, sources::SPARES_MORE);
+    let demand = demand(&config, &loads, peer, limits);
+    let connections = loads.iter().map(|load| load.connections_kept()).sum();
     let peer = peer.unwrap_or_else(|| connectable(config.embedded.listen));
     let ports = ports(host, peer);
-    let addresses = source_addresses(&config, peer, &ports);
+    let addresses = source_addresses(&config, &loads, peer, &ports);
     let space = space(&config, peer, &addresses, &ports, host);
-    let (sources, of_sources) = deal_out(&config, &demand, &space, is_local);
+    let (sources, of_sources) = deal_out(&config, &wants, &demand, &space, is_local);
     let (of_tcp_mem, stagger) = rules::tcp_mem(&demand, host);
     let mut findings = of_host(&demand, host, limits, cpus);
     findings.extend(of_sources);
@@ -58,12 +68,10 @@ pub fn plan(
     findings.extend(rules::receive_buffer(config.slow.receive_buffer_bytes, host));
     findings.sort_by_key(|finding| Reverse(finding.level));
     Plan {
-        connections: match config.load {
-            Load::Overload { .. } => 0,
-            _ => u64::from(config.procs) * u64::from(config.conns),
-        },
+        connections,
         targets: demand.targets,
         config,
+        crews,
         peers: vec![peer],
         stagger,
         authorization,
@@ -77,22 +85,37 @@ pub fn serve_findings(procs: u32, conns: u64, limits: &ProcessLimits) -> Vec<Fin
     vec![rules::serve_nofile(procs, conns, limits)]
 }
 
-fn demand(config: &Config, peer: Option<SocketAddr>, limits: &ProcessLimits) -> Demand {
-    let connections = u64::from(config.procs) * u64::from(config.conns_max());
+/// What each worker wants of the source space, beside its connections at least `more`.
+fn wants(loads: &[&Config], more: u64) -> Vec<Want> {
+    let want = |load: &Config| Want { conns: load.conns_max(), more: spares(load).max(more) };
+    loads.iter().flat_map(|load| vec![want(load); load.procs as usize]).collect()
+}
+
+fn demand(
+    config: &Config,
+    loads: &[&Config],
+    peer: Option<SocketAddr>,
+    limits: &ProcessLimits,
+) -> Demand {
+    let most = |load: &&Config| u64::from(load.procs) * u64::from(load.conns_max());
+    let connections = loads.iter().map(most).sum();
     let needed = || rules::targets_needed(connections, limits);
+    let attempts = |load: &&Config| match &load.load {
+        Load::Overload { rate, .. } => Some((rate.max_rate().as_f64(), load.connect_timeout)),
+        _ => None,
+    };
     Demand {
-        procs: config.procs,
-        conns: config.conns_max(),
-        attempts: match &config.load {
-            Load::Overload { rate, .. } => Some((rate.max_rate().as_f64(), config.connect_timeout)),
-            _ => None,
-        },
+        procs: loads.iter().map(|load| load.procs).sum(),
+        conns: loads.iter().map(|load| load.conns_max()).max().unwrap_or(0),
+        connections,
+        pairs: sources::pairs_needed(&wants(loads, 0)),
+        attempts: if let [only] = loads { attempts(only) } else { None },
         targets: match peer {
             Some(_) => 0,
             None => config.embedded.procs.unwrap_or_else(needed).max(1),
         },
         loopback: peer.is_none_or(|peer| peer.ip().is_loopback()),
-        sends: !matches!(config.load, Load::Hold) || config.heartbeat.is_some(),
+        sends: loads.iter().any(|load| load.load != Load::Hold || load.heartbeat.is_some()),
     }
 }
 
@@ -119,9 +142,13 @@ fn ports(host: &Host, peer: SocketAddr) -> Ports {
 }
 
 /// As many as are needed, in order; fewer where there are not enough.
-fn source_addresses(config: &Config, peer: SocketAddr, ports: &Ports) -> Vec<IpAddr> {
-    let (conns, more) = (config.conns_max(), spares(config));
-    let needed = sources::addresses_wished(ports, conns, config.procs, more).unwrap_or(1);
+fn source_addresses(
+    config: &Config,
+    loads: &[&Config],
+    peer: SocketAddr,
+    ports: &Ports,
+) -> Vec<IpAddr> {
+    let needed = sources::addresses_wished(ports, &wants(loads, 0)).unwrap_or(1);
     if config.sources.is_empty() {
         return sources::default_sources(peer.ip(), config.seed, needed);
     }
@@ -143,6 +170,14 @@ fn spares(config: &Config) -> u64 {
         _ => 0.0,
     };
     (closing_per_s * TIME_WAIT_SECONDS) as u64
+        + config.storms.iter().map(|it| closed(it, config)).sum::<u64>()
+}
+
+/// Connections of each worker that this storm closes while a pair rests.
+fn closed(storm: &Storm, config: &Config) -> u64 {
+    let times = storm.every.map_or(1.0, |every| (TIME_WAIT_SECONDS / every.as_secs_f64()).ceil());
+    let closed = u64::from(config.conns) * u64::from(storm.millionths) / 1_000_000 + 1;
+    closed * times as u64
 }
 
 fn without_repeats(addresses: &[IpAddr]) -> Vec<IpAddr> {
@@ -164,20 +199,15 @@ fn space<'a>(
 /// The slices of the workers (empty where the space is short), and what there is to say of them.
 fn deal_out(
     config: &Config,
+    wants: &[Want],
     demand: &Demand,
     space: &SourceSpace,
     is_local: &dyn Fn(IpAddr) -> io::Result<()>,
 ) -> (Vec<Vec<SourceBlock>>, [Finding; 2]) {
-    let dealt = sources::slices(
-        space.addresses,
-        space.ports,
-        config.conns_max(),
-        config.procs,
-        spares(config).max(sources::SPARES_MORE),
-        rotation(config, space),
-    );
+    let rotate = rotation(config, space);
+    let dealt = sources::slices(space.addresses, space.ports, wants, rotate);
     let of_ports = rules::ports(demand, space, dealt.as_ref().err().copied());
-    let slices = dealt.unwrap_or_else(|_| vec![Vec::new(); config.procs as usize]);
+    let slices = dealt.unwrap_or_else(|_| vec![Vec::new(); wants.len()]);
     (slices, [of_ports, rules::sources(space, is_local)])
 }
 
@@ -195,10 +225,12 @@ fn rotation(config: &Config, space: &SourceSpace) -> u16 {
 fn of_host(demand: &Demand, host: &Host, limits: &ProcessLimits, cpus: usize) -> Vec<Finding> {
     let mut findings = vec![rules::nofile(demand, limits)];
     findings.extend(rules::target_nofile(demand, limits));
+    findings.extend(rules::soft_nofile(demand, limits));
     findings.push(rules::file_max(demand, host));
     findings.push(rules::memory(demand, host));
     findings.push(rules::watches(demand, host));
     findings.push(rules::pids(demand, host, limits));
+    findings.extend(rules::conntrack(demand, host));
     findings.extend(rules::somaxconn(demand, host));
     findings.push(rules::processors(demand, cpus));
     findings
@@ -258,6 +290,19 @@ mod tests {
         assert_eq!(codes, ["nofile", "ports"]);
         assert_eq!(plan.findings[0].level, Level::Refuse);
         assert_eq!((plan.targets, plan.sources), (0, vec![vec![]]));
+    }
+
+    #[test]
+    fn what_storms_close_rests_beside_what_is_open() {
+        let storm = |millionths, every: Option<u64>| {
+            let every = every.map(Duration::from_millis);
+            Storm { millionths, after: Duration::ZERO, every }
+        };
+        let spares =
+            |storms: &[Storm]| spares(&Config { storms: storms.to_vec(), ..config(1, 1_000) });
+        assert_eq!(spares(&[]), 0);
+        assert_eq!(spares(&[storm(500_000, None), storm(1_000_000, Some(60_000))]), 501 + 1_001);
+        assert_eq!(spares(&[storm(100_000, Some(500))]), 4 * 101);
     }
 
     #[test]

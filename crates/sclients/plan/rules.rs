@@ -40,8 +40,12 @@ const STAGGERED_PER_S: u64 = 200_000;
 pub struct Demand {
     /// Worker processes.
     pub procs: u32,
-    /// Connections of each.
+    /// Connections of the one that has most.
     pub conns: u32,
+    /// Connections of all.
+    pub connections: u64,
+    /// Source pairs of all.
+    pub pairs: u64,
     /// Attempts per second of all workers and the time of each, where connections are those pending.
     pub attempts: Option<(f64, Duration)>,
     /// Target processes of ours; 0 with a TARGET.
@@ -53,11 +57,6 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// procs × conns.
-    pub fn connections(&self) -> u64 {
-        u64::from(self.procs) * u64::from(self.conns)
-    }
-
     fn processes(&self) -> u64 {
         u64::from(self.procs) + u64::from(self.targets)
     }
@@ -105,8 +104,8 @@ pub fn nofile(demand: &Demand, limits: &ProcessLimits) -> Finding {
         limit_text(limit),
     );
     judged("nofile", need <= limit, fact, || match demand.attempts {
-        Some(_) => workers_that_fit(demand.connections(), limit),
-        None => processes_that_fit(demand.connections(), limit),
+        Some(_) => workers_that_fit(demand.connections, limit),
+        None => processes_that_fit(demand.connections, limit),
     })
 }
 
@@ -150,7 +149,7 @@ pub fn target_nofile(demand: &Demand, limits: &ProcessLimits) -> Option<Finding>
     let Some(limit) = limits.open_files else {
         return Some(unknown(code, "the limit on open files"));
     };
-    let each = demand.connections().div_ceil(targets);
+    let each = demand.connections.div_ceil(targets);
     let need = files_of_target(each);
     let fact = format!(
         "open files: each of {} needs {} ({} connections, uneven spread and \
@@ -161,9 +160,22 @@ pub fn target_nofile(demand: &Demand, limits: &ProcessLimits) -> Option<Finding>
         limit_text(limit),
     );
     Some(judged(code, need <= limit, fact, || {
-        let targets = targets_needed(demand.connections(), limits);
+        let targets = targets_needed(demand.connections, limits);
         format!("use --target-procs {targets} or raise the limit (ulimit -Hn)")
     }))
+}
+
+/// The soft limit on descriptors, where it is raised: a note where it would not have done.
+pub fn soft_nofile(demand: &Demand, limits: &ProcessLimits) -> Option<Finding> {
+    let (soft, hard) = limits.open_files_soft.zip(limits.open_files)?;
+    let each = demand.connections.checked_div(demand.targets.into());
+    let need = files_of_worker(demand.conns).max(each.map_or(0, files_of_target));
+    let fact =
+        || format!("open files: the soft limit of {} is raised to the hard one", grouped(soft));
+    (soft < hard).then(|| match need <= soft {
+        true => ok("soft_nofile", fact()),
+        false => note("soft_nofile", format!("{}, since {} are needed", fact(), grouped(need))),
+    })
 }
 
 /// The kernel hashes connections to listeners: a target gets its part and at most 3 % or four
@@ -206,7 +218,7 @@ pub fn file_max(demand: &Demand, host: &Host) -> Finding {
     let (Some(max), Some(open)) = (host.file_max, host.files_open) else {
         return unknown("file_max", "fs.file-max or fs.file-nr");
     };
-    let need = demand.connections().saturating_mul(demand.ends()).saturating_add(open);
+    let need = demand.connections.saturating_mul(demand.ends()).saturating_add(open);
     let fact = format!(
         "file table: {} files are needed ({} per connection, {} open now), 90 % of fs.file-max {} \
          may be used",
@@ -230,7 +242,7 @@ pub fn ports(demand: &Demand, space: &SourceSpace, shortage: Option<Shortage>) -
     }
     let fact = format!(
         "source ports: {} of {} pairs are used ({}, {} of {} ports)",
-        grouped(sources::pairs_needed(demand.conns, demand.procs)),
+        grouped(demand.pairs),
         grouped(space.ports.count() * space.addresses.len() as u64),
         with_spares(demand),
         counted(space.addresses.len() as u64, "address", "addresses"),
@@ -243,8 +255,8 @@ pub fn ports(demand: &Demand, space: &SourceSpace, shortage: Option<Shortage>) -
 }
 
 fn with_spares(demand: &Demand) -> String {
-    let spares = sources::pairs_needed(demand.conns, demand.procs) - demand.connections();
-    format!("{} connections + {} spares", grouped(demand.connections()), grouped(spares))
+    let spares = demand.pairs - demand.connections;
+    format!("{} connections + {} spares", grouped(demand.connections), grouped(spares))
 }
 
 fn shortage_text(demand: &Demand, space: &SourceSpace, shortage: Shortage) -> String {
@@ -341,10 +353,10 @@ pub fn memory(demand: &Demand, host: &Host) -> Finding {
     let kernel = if demand.loopback { PAIR_BYTES } else { END_BYTES };
     let (each, limit) = (kernel + USER_BYTES, available / 10 * 8);
     let processes = demand.processes().saturating_mul(PROCESS_BYTES);
-    let need = demand.connections().saturating_mul(each).saturating_add(processes);
+    let need = demand.connections.saturating_mul(each).saturating_add(processes);
     let fact = format!(
         "memory: {} connections × {} B + {} × 4 MiB need {}, 80 % of the available memory is {}",
-        grouped(demand.connections()),
+        grouped(demand.connections),
         grouped(each),
         counted(demand.processes(), "process", "processes"),
         gigabytes(need),
@@ -365,13 +377,13 @@ pub fn tcp_mem(demand: &Demand, host: &Host) -> (Finding, Duration) {
     let fact = format!(
         "tcp memory: {} connections hold a page each while data is queued, half of tcp_mem's \
          pressure mark is {} pages, {used} in use",
-        grouped(demand.connections()),
+        grouped(demand.connections),
         grouped(pressure / 2),
     );
-    if !demand.sends || demand.connections() <= pressure / 2 {
+    if !demand.sends || demand.connections <= pressure / 2 {
         return (ok("tcp_mem", fact), Duration::ZERO);
     }
-    let stagger = stagger(demand.connections());
+    let stagger = stagger(demand.connections);
     let spread = format!("{fact}; first sends are spread over {:.1} s", stagger.as_secs_f64());
     (note("tcp_mem", spread), stagger)
 }
@@ -403,7 +415,7 @@ pub fn watches(demand: &Demand, host: &Host) -> Finding {
     let Some(limit) = host.epoll_watches else {
         return unknown("watches", "fs.epoll.max_user_watches");
     };
-    let sockets = demand.connections().saturating_mul(demand.ends());
+    let sockets = demand.connections.saturating_mul(demand.ends());
     let need = sockets.saturating_add(sockets.div_ceil(10));
     let fact = format!(
         "epoll watches: {} are needed ({} sockets + 10 %), fs.epoll.max_user_watches is {}",
@@ -434,6 +446,22 @@ pub fn pids(demand: &Demand, host: &Host, limits: &ProcessLimits) -> Finding {
         limit_text(limit),
     );
     judged("pids", need <= limit, fact, || "use fewer --procs with more --conns or raise it".into())
+}
+
+/// The firewall's table of connections, where there is one. Whether it tracks those of this run only a run
+/// tells: a note, and the verdict says the rest.
+pub fn conntrack(demand: &Demand, host: &Host) -> Option<Finding> {
+    const CODE: &str = "conntrack";
+    let (limit, connections) = (host.tracked_max?, demand.connections);
+    let need = connections.saturating_add(connections.div_ceil(10));
+    let fact = format!(
+        "conntrack: {} are needed ({} connections + 10 %) if the firewall tracks them, nf_conntrack_max is {}",
+        grouped(need),
+        grouped(connections),
+        limit_text(limit),
+    );
+    let remedy = format!("{fact}; set sysctl net.netfilter.nf_conntrack_max={need}");
+    Some(if need <= limit { ok(CODE, fact) } else { note(CODE, remedy) })
 }
 
 /// The receive buffer that was asked for: of more than its most the kernel silently makes that.
@@ -509,10 +537,20 @@ fn refuse(code: &'static str, text: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::samples::{ample_host, ample_limits};
+    use super::super::sources::Want;
     use super::*;
 
     fn demand(procs: u32, conns: u32, targets: u32) -> Demand {
-        Demand { procs, conns, attempts: None, targets, loopback: true, sends: true }
+        Demand {
+            procs,
+            conns,
+            connections: u64::from(procs) * u64::from(conns),
+            pairs: sources::pairs_per_worker(conns).saturating_mul(u64::from(procs)),
+            attempts: None,
+            targets,
+            loopback: true,
+            sends: true,
+        }
     }
 
     fn open_files(limit: u64) -> ProcessLimits {
@@ -616,7 +654,8 @@ mod tests {
         let range = Ports::new(32_768, 60_999, &[]);
         let addresses = sources::loopback_sources(0, count);
         let demand = demand(32, 10_000, 0);
-        let shortage = sources::slices(&addresses, &range, 10_000, 32, 0, 0).err();
+        let shortage =
+            sources::slices(&addresses, &range, &[Want { conns: 10_000, more: 0 }; 32], 0).err();
         ports(&demand, &SourceSpace { named, ..space(peer, &addresses, &range) }, shortage)
     }
 
@@ -793,6 +832,20 @@ mod tests {
     }
 
     #[test]
+    fn conntrack_is_a_note_and_only_where_there_is_one() {
+        let host = Host { tracked_max: Some(1_100), ..ample_host() };
+        assert_eq!(conntrack(&demand(1, 1000, 0), &host).unwrap().level, Level::Ok);
+        let finding = conntrack(&demand(1, 1001, 0), &host).unwrap();
+        assert_eq!(finding.level, Level::Note);
+        assert_eq!(
+            finding.text,
+            "conntrack: 1,102 are needed (1,001 connections + 10 %) if the firewall tracks them, \
+             nf_conntrack_max is 1,100; set sysctl net.netfilter.nf_conntrack_max=1102"
+        );
+        assert_eq!(conntrack(&demand(32, 10_000, 17), &Host { tracked_max: None, ..host }), None);
+    }
+
+    #[test]
     fn pids_name_the_tightest_limit() {
         let demand = demand(32, 1, 17);
         let table = [
@@ -809,6 +862,20 @@ mod tests {
         }
         let enough = Host { pid_max: Some(65), ..ample_host() };
         assert_eq!(pids(&demand, &enough, &ample_limits()).level, Level::Ok);
+    }
+
+    #[test]
+    fn a_soft_limit_that_is_raised_is_told_and_a_note_where_it_was_too_low() {
+        let soft = |soft| ProcessLimits { open_files_soft: Some(soft), ..ample_limits() };
+        let demand = demand(1, 300, 0);
+        assert_eq!(soft_nofile(&demand, &soft(20_000)), None);
+        assert_eq!(soft_nofile(&demand, &soft(364)).unwrap().level, Level::Ok);
+        let raised = soft_nofile(&demand, &soft(363)).unwrap();
+        assert_eq!(raised.level, Level::Note);
+        assert_eq!(
+            raised.text,
+            "open files: the soft limit of 363 is raised to the hard one, since 364 are needed"
+        );
     }
 
     #[test]

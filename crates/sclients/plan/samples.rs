@@ -2,7 +2,8 @@
 
 use super::{Host, Plan, ProcessLimits, plan};
 use crate::config::{
-    Color, Config, Embedded, Format, Load, OnWorkerDeath, Protocol, RestartLimit, SlowClients,
+    Begins, Color, Config, Embedded, Format, Load, OnWorkerDeath, Phase, Protocol, RestartLimit,
+    SlowClients,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,11 +31,15 @@ pub fn config(procs: u32, conns: u32) -> Config {
         drain: Duration::from_secs(10),
         grace: Duration::from_secs(5),
         interval: Duration::from_secs(1),
+        phases: vec![],
         curve: None,
         out: None,
         hlog: None,
+        limits: vec![],
+        junit: None,
         connect_rate: None,
         max_connecting: 256,
+        storms: vec![],
         slow: SlowClients::default(),
         heartbeat: None,
         reopen: true,
@@ -52,8 +57,10 @@ pub fn config(procs: u32, conns: u32) -> Config {
         on_worker_death: OnWorkerDeath::Replace,
         restart_limit: RestartLimit::default(),
         allow_lost: None,
+        watch_pids: Vec::new(),
         embedded: embedded(),
         spin: false,
+        sessions: None,
         cpus: vec![],
         format: Format::Text,
         progress: Duration::from_secs(10),
@@ -71,6 +78,7 @@ fn embedded() -> Embedded {
         service: None,
         stalls: vec![],
         hostile: None,
+        leak_bytes_per_min: None,
     }
 }
 
@@ -87,6 +95,7 @@ pub fn ample_host() -> Host {
         files_open: Some(495),
         epoll_watches: Some(5_491_533),
         memory_available_bytes: Some(24_367_152 * 1024),
+        tracked_max: None,
         pid_max: Some(32_768),
         cgroup_pids_free: None,
     }
@@ -94,10 +103,26 @@ pub fn ample_host() -> Host {
 
 /// Its limits of a process.
 pub fn ample_limits() -> ProcessLimits {
-    ProcessLimits { open_files: Some(20_000), processes: Some(96_365) }
+    ProcessLimits {
+        open_files: Some(20_000),
+        open_files_soft: Some(20_000),
+        processes: Some(96_365),
+    }
 }
 
 /// The plan of `config` on that machine, where every address is local.
 pub fn plan_on_ample_host(config: Config, peer: Option<SocketAddr>) -> Plan {
     plan(config, peer, None, &ample_host(), &ample_limits(), &|_| Ok(()), 2)
+}
+
+/// The plan of these phases on that machine.
+pub fn crews_on_ample_host(phases: Vec<(&str, Config, Begins)>) -> Plan {
+    let mut asked = phases[0].1.clone();
+    let phase = |(name, config, begins): (&str, Config, Begins)| Phase {
+        name: name.into(),
+        begins,
+        config,
+    };
+    asked.phases = phases.into_iter().map(phase).collect();
+    plan_on_ample_host(asked, None)
 }

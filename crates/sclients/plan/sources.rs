@@ -98,18 +98,32 @@ pub enum Shortage {
     NoPorts,
 }
 
-/// Deals `addresses` × `ports` out to `procs` workers: each gets [`pairs_per_worker`], and `more`
+/// What a worker wants of the source space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Its connections, which get their spares.
+    pub conns: u32,
+    /// Pairs beyond, where there is room.
+    pub more: u64,
+}
+
+impl Want {
+    fn pairs(self) -> u64 {
+        pairs_per_worker(self.conns)
+    }
+}
+
+/// Deals `addresses` × `ports` out to the workers that want them: each gets [`pairs_per_worker`], and more
 /// where there is room, no pair twice. Every address begins with port number `rotate` (modulo) and wraps, so that two runs
 /// rarely meet.
 pub fn slices(
     addresses: &[IpAddr],
     ports: &Ports,
-    conns: u32,
-    procs: u32,
-    more: u64,
+    wants: &[Want],
     rotate: u16,
 ) -> Result<Vec<Vec<SourceBlock>>, Shortage> {
-    check_room(addresses.len() as u64, ports, conns, procs)?;
+    let needed = pairs_needed(wants);
+    check_room(addresses.len() as u64, ports, needed)?;
     let ranges = ports.rotated(rotate);
     let blocks = addresses.iter().flat_map(|&address| {
         ranges.iter().map(move |&(first_port, last_port)| SourceBlock {
@@ -119,9 +133,8 @@ pub fn slices(
         })
     });
     let mut space = Space { blocks, left: None };
-    let room = addresses.len() as u64 * ports.count() / u64::from(procs);
-    let pairs = room.min(pairs_per_worker(conns) + more).max(pairs_per_worker(conns));
-    Ok((0..procs).map(|_| space.take(pairs)).collect())
+    let room = (addresses.len() as u64 * ports.count() - needed) / wants.len().max(1) as u64;
+    Ok(wants.iter().map(|want| space.take(want.pairs() + want.more.min(room))).collect())
 }
 
 /// The pairs that a worker of `conns` connections gets: 2 % more than connections, at least 4.
@@ -131,20 +144,19 @@ pub fn pairs_per_worker(conns: u32) -> u64 {
 }
 
 /// The pairs of all workers.
-pub fn pairs_needed(conns: u32, procs: u32) -> u64 {
-    pairs_per_worker(conns).saturating_mul(u64::from(procs))
+pub fn pairs_needed(wants: &[Want]) -> u64 {
+    wants.iter().map(|want| want.pairs()).sum()
 }
 
-/// The addresses that hold the pairs of all workers and `more` for each; none where there are no
-/// ports.
-pub fn addresses_wished(ports: &Ports, conns: u32, procs: u32, more: u64) -> Option<u64> {
-    let pairs = (pairs_per_worker(conns) + more).saturating_mul(u64::from(procs));
+/// The addresses that hold the pairs of all workers and what they want more; none where there are no ports.
+pub fn addresses_wished(ports: &Ports, wants: &[Want]) -> Option<u64> {
+    let more: u64 = wants.iter().map(|want| want.more).sum();
+    addresses_for(ports, pairs_needed(wants).saturating_add(more))
+}
+
+/// The addresses that hold so many pairs; none where there are no ports.
+fn addresses_for(ports: &Ports, pairs: u64) -> Option<u64> {
     (ports.count() > 0).then(|| pairs.div_ceil(ports.count()))
-}
-
-/// The addresses that hold the pairs of all workers; none where there are no ports.
-pub fn addresses_needed(ports: &Ports, conns: u32, procs: u32) -> Option<u64> {
-    addresses_wished(ports, conns, procs, 0)
 }
 
 /// The most connections of each of `procs` workers that `pairs` pairs carry, spares included.
@@ -179,13 +191,13 @@ pub fn default_sources(peer: IpAddr, seed: u64, needed: u64) -> Vec<IpAddr> {
     }
 }
 
-fn check_room(addresses: u64, ports: &Ports, conns: u32, procs: u32) -> Result<(), Shortage> {
-    let needed = addresses_needed(ports, conns, procs).ok_or(Shortage::NoPorts)?;
+fn check_room(addresses: u64, ports: &Ports, pairs: u64) -> Result<(), Shortage> {
+    let needed = addresses_for(ports, pairs).ok_or(Shortage::NoPorts)?;
     if needed <= addresses {
         return Ok(());
     }
     Err(Shortage::Addresses {
-        pairs_needed: pairs_needed(conns, procs),
+        pairs_needed: pairs,
         ports: ports.count(),
         addresses_needed: needed,
         addresses_given: addresses,
@@ -231,6 +243,10 @@ mod tests {
         loopback_sources(0, count)
     }
 
+    fn wants(conns: u32, procs: usize, more: u64) -> Vec<Want> {
+        vec![Want { conns, more }; procs]
+    }
+
     fn pairs(slices: &[Vec<SourceBlock>]) -> Vec<(IpAddr, u16)> {
         let ports = |block: &SourceBlock| {
             let address = block.address;
@@ -268,10 +284,11 @@ mod tests {
     fn slices_are_disjoint_complete_and_never_reserved() {
         for rotate in [0, 1, 999, 27_000, u16::MAX] {
             let ports = Ports::new(32_768, 60_999, &[(40_000, 40_063), (50_000, 50_000)]);
-            let slices = slices(&addresses(3), &ports, 19_000, 4, SPARES_MORE, rotate).unwrap();
+            let slices =
+                slices(&addresses(3), &ports, &wants(19_000, 4, SPARES_MORE), rotate).unwrap();
             let pairs = pairs(&slices);
             assert_eq!(slices.len(), 4);
-            assert!(pairs.len() as u64 >= pairs_needed(19_000, 4));
+            assert!(pairs.len() as u64 >= pairs_needed(&wants(19_000, 4, 0)));
             assert_eq!(pairs.iter().collect::<HashSet<_>>().len(), pairs.len());
             assert!(pairs.iter().all(|(_, port)| (32_768..=60_999).contains(port)));
             assert!(!pairs.iter().any(|(_, port)| (40_000..=40_063).contains(port)));
@@ -290,8 +307,9 @@ mod tests {
     fn what_fits_fits_and_one_more_does_not() {
         for (pairs, procs) in [(28_232, 1), (28_232, 3), (204, 1), (205, 1), (4, 1), (5, 1)] {
             let conns = conns_that_fit(pairs, procs) as u32;
-            assert!(pairs_needed(conns, procs) <= pairs, "{pairs} pairs");
-            assert!(pairs_needed(conns + 1, procs) > pairs, "{pairs} pairs");
+            let needed = |conns| pairs_needed(&wants(conns, procs as usize, 0));
+            assert!(needed(conns) <= pairs, "{pairs} pairs");
+            assert!(needed(conns + 1) > pairs, "{pairs} pairs");
         }
     }
 
@@ -299,21 +317,21 @@ mod tests {
     fn the_main_jobs_need_12_and_37_addresses() {
         let ports = Ports::new(32_768, 60_999, &[]);
         assert_eq!(ports.count(), 28_232);
-        assert_eq!(addresses_needed(&ports, 10_000, 32), Some(12));
-        assert_eq!(addresses_needed(&ports, 19_000, 53), Some(37));
+        assert_eq!(addresses_wished(&ports, &wants(10_000, 32, 0)), Some(12));
+        assert_eq!(addresses_wished(&ports, &wants(19_000, 53, 0)), Some(37));
     }
 
     #[test]
     fn spares_are_not_given_up_for_room() {
         let ports = Ports::new(1000, 1103, &[]);
-        assert!(slices(&addresses(1), &ports, 100, 1, SPARES_MORE, 0).is_ok());
-        let shortage = slices(&addresses(1), &ports, 101, 1, 0, 0).unwrap_err();
+        assert!(slices(&addresses(1), &ports, &wants(100, 1, SPARES_MORE), 0).is_ok());
+        let shortage = slices(&addresses(1), &ports, &wants(101, 1, 0), 0).unwrap_err();
         assert_eq!(
             shortage.to_string(),
             "105 source pairs need 2 addresses of 104 ports, 1 given; add source addresses"
         );
         assert_eq!(
-            slices(&addresses(1), &Ports::new(1, 2, &[(1, 2)]), 1, 1, 0, 0),
+            slices(&addresses(1), &Ports::new(1, 2, &[(1, 2)]), &wants(1, 1, 0), 0),
             Err(Shortage::NoPorts)
         );
     }
@@ -321,7 +339,7 @@ mod tests {
     #[test]
     fn absurd_numbers_are_a_shortage() {
         let ports = Ports::new(32_768, 60_999, &[]);
-        assert!(slices(&addresses(1), &ports, u32::MAX, u32::MAX, 0, 0).is_err());
+        assert!(slices(&addresses(1), &ports, &wants(u32::MAX, 99, 0), 0).is_err());
         assert_eq!(loopback_sources(7, u64::MAX).len() as u64, LOOPBACK_ADDRESSES_MAX);
     }
 

@@ -1,7 +1,7 @@
 //! A series of offered rates: as a table, as JSON, as a line per step.
 
 use super::json::classes;
-use super::svg::{self, Line, Panel};
+use super::svg::{self, Chart, Line, Panel};
 use crate::curve::Point;
 use crate::number::{duration, grouped};
 use crate::plan::Plan;
@@ -109,9 +109,9 @@ pub fn picture(points: &[Point]) -> String {
         let bounds = bounds.filter_map(|p| Some((p.offered_per_s, value(p)?))).collect();
         Line { bounds, ..line(name, &value) }
     };
-    svg::picture(
-        "offered attempts per second",
-        &[
+    svg::picture(&[Chart {
+        x_title: "offered attempts per second",
+        panels: vec![
             Panel {
                 title: "per second",
                 logarithmic: false,
@@ -132,7 +132,7 @@ pub fn picture(points: &[Point]) -> String {
                 ],
             },
         ],
-    )
+    }])
 }
 
 fn target(plan: &Plan) -> String {

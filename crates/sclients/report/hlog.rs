@@ -16,7 +16,7 @@ pub fn log(summary: &Summary) -> String {
         for window in summary.fold.windows(latency).iter() {
             let times = |intervals: u64| interval * u32::try_from(intervals).unwrap_or(u32::MAX);
             let (start, length) = (times(window.first), times(window.width));
-            lines.push((window.first, hlog::line(latency, start, length, window.histogram)));
+            lines.push((window.first, hlog::line(latency, start, length, &window.value)));
         }
     }
     lines.sort_by_key(|(first, _)| *first);

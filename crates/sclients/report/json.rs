@@ -1,11 +1,13 @@
 //! The summary for a program: one object, whose keys are a contract.
 
-use super::QUANTILES;
+use super::{QUANTILES, soak};
 use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
 use crate::fold::{Fold, OVER_TIME};
 use crate::host::{Baseline, HostStrain};
+use crate::limits::{Judged, of_run};
+use crate::soak::Soak;
 use crate::summary::{ChildRecord, Death, Summary};
 use crate::supervisor::StoppedFor;
 use crate::verdict::Verdict;
@@ -21,7 +23,37 @@ const SCHEMA: u32 = 1;
 
 /// The whole object.
 pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
+    let mut object = figures(summary, verdict);
+    object["limits"] = of_run::of_object(summary, &object).iter().map(limit).collect();
+    object
+}
+
+/// What became of a limit.
+fn limit(judged: &Judged) -> Value {
+    json!({
+        "limit": judged.limit,
+        "figure": judged.figure,
+        "value": judged.value,
+        "at_least": judged.at_least,
+        "held": judged.held(),
+        "state": judged.state.name(),
+        "why": judged.why,
+    })
+}
+
+/// All of it but the limits, which are judged by it.
+pub fn figures(summary: &Summary, verdict: &Verdict) -> Value {
+    let mut object = of_part(summary, verdict);
+    if let Some(phases) = super::phases::json(summary) {
+        object["scenario"] = phases;
+    }
+    object
+}
+
+/// What is told of a run, and of each phase of one.
+pub fn of_part(summary: &Summary, verdict: &Verdict) -> Value {
     let counters = summary.counters();
+    let over_time = Soak::of(summary);
     let mut object = json!({
         "schema": SCHEMA,
         "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons, "notes": verdict.notes },
@@ -40,11 +72,20 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
         "samples_other": samples_other(summary),
         "workers": summary.workers().map(|child| worker(summary, child)).collect::<Vec<_>>(),
         "generator": generator(summary),
+        "steady_state": soak::steady(&over_time),
+        "drift": soak::drift(&over_time),
+        "watched": soak::watched(&summary.course.watched),
         "host": host(&summary.course.host),
         "supervisor": supervisor(summary),
     });
     if let Load::Overload { .. } = summary.plan.config.load {
         object["attempts"] = attempts(summary, &counters);
+    }
+    if let Some(sessions) = super::sessions::json(summary) {
+        object["sessions"] = sessions;
+    }
+    if let Some(storms) = super::storms::json(summary) {
+        object["storms"] = storms;
     }
     if summary.plan.targets > 0 {
         object["target"] = target(&summary.fold);
@@ -204,14 +245,15 @@ fn requests(summary: &Summary, counters: &Counters) -> Value {
     let in_flight = summary.fold.gauges().in_flight - lost.requests;
     json!({
         "planned": match summary.plan.config.load {
-            Load::Open { .. } => summary.planned_ticks(),
-            _ => None,
+            Load::Overload { .. } => None,
+            _ => summary.planned_ticks(),
         },
         "due": of(Counter::RequestsDue),
         "not_sent": not_sent(counters, lost.queued),
         "sent": of(Counter::RequestsSent),
         "completed": of(Counter::RequestsCompleted),
         "unexpected_status": of(Counter::RequestsUnexpected),
+        "checks_failed": of(Counter::ChecksFailed),
         "failed": classes(&counters.requests_failed),
         "faults": faults(&counters.requests_failed),
         "in_flight": in_flight,
@@ -252,11 +294,11 @@ fn faults(failed: &[u64; Outcome::COUNT]) -> Value {
     )
 }
 
-/// `(not_sent + failed + unexpected_status) / due`; none of nothing.
-fn failed_share(counters: &Counters) -> Option<f64> {
+/// `(not_sent + failed + unexpected_status + checks_failed) / due`, which have no request in common; none of nothing.
+pub fn failed_share(counters: &Counters) -> Option<f64> {
     let due = counters.of(Counter::RequestsDue);
-    let failed =
-        counters.not_sent() + counters.requests_failed() + counters.of(Counter::RequestsUnexpected);
+    let unexpected = counters.of(Counter::RequestsUnexpected) + counters.of(Counter::ChecksFailed);
+    let failed = counters.not_sent() + counters.requests_failed() + unexpected;
     (due > 0).then(|| failed as f64 / due as f64)
 }
 
@@ -297,7 +339,7 @@ fn latencies(summary: &Summary) -> Value {
 
 /// A distribution in microseconds; of nothing there are no values.
 #[derive(Serialize)]
-struct Distribution {
+pub(super) struct Distribution {
     count: u64,
     mean: Option<f64>,
     p50: Option<f64>,
@@ -337,7 +379,7 @@ fn certainty(object: &mut Value, windows: &Windows) {
 }
 
 /// A quantile needs a number of samples; fewer tell nothing of it.
-fn distribution(histogram: &Histogram) -> Distribution {
+pub(super) fn distribution(histogram: &Histogram) -> Distribution {
     let micros = |nanos: u64| nanos as f64 / 1e3;
     let enough = |quantile: &f64| histogram.count() >= min_samples(*quantile);
     let at =
@@ -487,6 +529,9 @@ fn host(host: &HostStrain) -> Value {
         "packets_dropped": host.softnet.map(|softnet| softnet.dropped),
         "squeezes": host.softnet.map(|softnet| softnet.squeezed),
         "clock_jumps": host.clock_jumps,
+        "suspended_seconds": host.suspended.as_secs_f64(),
+        "tcp_memory_share": host.tcp_memory,
+        "tracked_connections": host.tracked.map(|tracked| tracked.count),
         "tcp": tcp(&host.tcp),
         "tcp_before": tcp(&host.tcp_before),
         "baseline": host.baseline.as_ref().map(baseline),

@@ -2,16 +2,28 @@
 //!
 //! One file per output. This room renders; every number in it is the fold's.
 
+pub mod capacity;
+pub mod compare;
 pub mod curve;
 mod hlog;
 mod json;
+mod junit;
+mod outline;
+mod phases;
 mod progress;
 pub mod selftest;
+mod sessions;
+mod shape;
+mod soak;
+mod storms;
 mod svg;
 mod text;
 
 pub use hlog::log as hlog;
+pub use junit::{suite as junit, suite_of_no_run as junit_of_no_run};
+pub use outline::outline;
 pub use progress::Progress;
+pub use shape::shape;
 
 use crate::config::Format;
 use crate::fold::Fold;
@@ -43,6 +55,11 @@ pub fn summary(summary: &Summary) -> String {
 /// The whole report as JSON, whatever format was asked for.
 pub fn json(summary: &Summary) -> String {
     lines(&json::summary(summary, &Verdict::of(summary)))
+}
+
+/// The object that limits are judged by: the whole report but them.
+pub fn figures(summary: &Summary) -> serde_json::Value {
+    json::figures(summary, &Verdict::of(summary))
 }
 
 /// The report of a run that goes on, `elapsed` into it, for a person.

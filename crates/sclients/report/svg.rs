@@ -36,6 +36,15 @@ pub struct Panel {
     pub lines: Vec<Line>,
 }
 
+/// Panels over one axis.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// What x is.
+    pub x_title: &'static str,
+    /// One below the other.
+    pub panels: Vec<Panel>,
+}
+
 /// Values on a stretch of the picture.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
@@ -89,27 +98,40 @@ fn round_step(step: f64) -> f64 {
         .unwrap_or(step)
 }
 
-/// The picture: panels one below the other over an axis that `x_title` names.
-pub fn picture(x_title: &str, panels: &[Panel]) -> String {
-    let height = PANEL * panels.len() as f64 + BOTTOM;
+/// The picture: charts one below the other, each with its own axis.
+pub fn picture(charts: &[Chart]) -> String {
+    let height: f64 = charts.iter().map(height_of).sum();
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <style>text{{fill:#333}}.grid{{stroke:#8884;fill:none}}\
          @media(prefers-color-scheme:dark){{text{{fill:#ddd}}svg{{background:#181818}}}}</style>\n"
     );
-    let every_x = panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
-    let x = Axis::over(every_x.map(|(x, _)| *x), false);
-    for (index, panel) in panels.iter().enumerate() {
-        draw(&mut text, panel, &x, index as f64 * PANEL);
+    let mut top = 0.0;
+    for chart in charts {
+        draw_chart(&mut text, chart, top);
+        top += height_of(chart);
     }
-    let (middle, foot) = (LEFT + (WIDTH - LEFT - RIGHT) / 2.0, height - 12.0);
+    text.push_str("</svg>\n");
+    text
+}
+
+fn height_of(chart: &Chart) -> f64 {
+    PANEL * chart.panels.len() as f64 + BOTTOM
+}
+
+fn draw_chart(text: &mut String, chart: &Chart, top: f64) {
+    let every_x = chart.panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
+    let x = Axis::over(every_x.map(|(x, _)| *x), false);
+    for (index, panel) in chart.panels.iter().enumerate() {
+        draw(text, panel, &x, top + index as f64 * PANEL);
+    }
+    let (middle, foot) = (LEFT + (WIDTH - LEFT - RIGHT) / 2.0, top + height_of(chart) - 12.0);
     let _ = writeln!(
         text,
-        "<text x=\"{middle}\" y=\"{foot}\" text-anchor=\"middle\">{}</text>\n</svg>",
-        escaped(x_title)
+        "<text x=\"{middle}\" y=\"{foot}\" text-anchor=\"middle\">{}</text>",
+        escaped(chart.x_title)
     );
-    text
 }
 
 /// A panel's place in the picture and its axes.
@@ -245,8 +267,11 @@ mod tests {
             &[(f64::NAN, 1.0), (1.0, f64::INFINITY), (5.0, 0.001)],
         ];
         for points in shapes {
-            let text = picture("x > y", &[panel(false, points), panel(true, points)]);
+            let panels = vec![panel(false, points), panel(true, points)];
+            let chart = Chart { x_title: "x > y", panels };
+            let text = picture(&[chart.clone(), chart]);
             assert_well_formed(&text);
+            assert_eq!(text.matches("x &gt; y").count(), 2);
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
             assert!(text.contains("a&lt;b &amp; c") && text.contains("x &gt; y"));
         }

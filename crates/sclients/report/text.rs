@@ -1,11 +1,13 @@
 //! The summary for a person.
 
-use super::QUANTILES;
+use super::{QUANTILES, phases, soak};
 use crate::config::{Color, Load};
 use crate::consent::Authorization;
 use crate::fold::OVER_TIME;
+use crate::limits::{self, Judged, Unit, of_run};
 use crate::number::{bytes, duration, grouped};
 use crate::plan::Level;
+use crate::soak::Soak;
 use crate::summary::Summary;
 use crate::verdict::{State, Verdict};
 use humantime::format_duration;
@@ -16,13 +18,14 @@ use std::io::IsTerminal;
 /// Width of the first column.
 const LABEL: usize = 13;
 
-struct Page {
+pub struct Page {
     text: String,
     color: bool,
 }
 
 impl Page {
-    fn line(&mut self, label: &str, rest: &str) {
+    /// One line, under its label.
+    pub fn line(&mut self, label: &str, rest: &str) {
         let _ = writeln!(self.text, "{label:<LABEL$}{rest}");
     }
 
@@ -45,15 +48,19 @@ pub fn summary(summary: &Summary, verdict: &Verdict) -> String {
     let mut page = Page { text: String::new(), color };
     heading(&mut page, summary);
     verdict_lines(&mut page, verdict);
+    limits(&mut page, summary);
+    phases::lines(&mut page, summary);
     page.gap();
     connections(&mut page, summary);
     requests(&mut page, summary);
     samples(&mut page, summary);
+    sessions(&mut page, summary);
     page.gap();
     latencies(&mut page, summary);
     target(&mut page, summary);
     departures(&mut page, summary);
     generator(&mut page, summary);
+    over_time(&mut page, summary);
     notes(&mut page, summary);
     verdict.notes.iter().for_each(|note| page.line("note", note));
     page.text
@@ -85,6 +92,10 @@ fn heading(page: &mut Page, summary: &Summary) {
 fn job(summary: &Summary) -> String {
     let (plan, config) = (&summary.plan, &summary.plan.config);
     let procs = grouped(config.procs.into());
+    if !plan.crews.is_empty() {
+        let (phases, all) = (plan.crews.len(), grouped(plan.connections));
+        return format!("{phases} phases, {procs} workers, {all} connections");
+    }
     let workers = if config.procs == 1 { "worker" } else { "workers" };
     let (conns, total) = (grouped(config.conns.into()), grouped(plan.connections));
     let places = format!("{procs} {workers} × {conns} connections = {total}");
@@ -133,6 +144,47 @@ fn verdict_lines(page: &mut Page, verdict: &Verdict) {
     let state = page.paint(code, verdict.state.name());
     page.line("verdict", &state);
     verdict.reasons.iter().for_each(|reason| page.line("", reason));
+}
+
+/// What became of each limit, a row each.
+fn limits(page: &mut Page, summary: &Summary) {
+    let judged = of_run::of_run(summary);
+    let width = judged.iter().map(|limit| limit.limit.chars().count()).max().unwrap_or(0);
+    let mut label = "limits";
+    for limit in &judged {
+        let code = match limit.state {
+            limits::State::Held => "32",
+            limits::State::Broken => "31;1",
+            limits::State::CannotTell => "33",
+        };
+        let state = page.paint(code, &format!("{:<11}", limit.state.name()));
+        let why = limit.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        page.line(label, &format!("{state}  {:<width$}  {}{why}", limit.limit, figure(limit)));
+        label = "";
+    }
+}
+
+/// A figure that was judged, in its unit.
+pub(super) fn figure(judged: &Judged) -> String {
+    let Some((value, unit)) = judged.value.zip(judged.unit) else {
+        return "without a value".to_owned();
+    };
+    let text = match unit {
+        Unit::Time(nanos) => duration(value * nanos),
+        Unit::Share => format!("{}%", short(value * 100.0)),
+        Unit::Bytes => bytes(value.round() as u64),
+        Unit::Number if value.fract() == 0.0 => grouped(value as u64),
+        Unit::Number => short(value),
+    };
+    if judged.at_least { format!("≥ {text}") } else { text }
+}
+
+/// With as many decimals as four digits need, none of them for nothing.
+fn short(value: f64) -> String {
+    let decimals = (3.0 - value.abs().max(1e-6).log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.decimals$}");
+    let plain = text.trim_end_matches('0').trim_end_matches('.');
+    if text.contains('.') { plain.to_owned() } else { text }
 }
 
 /// What became of the attempts of a schedule.
@@ -186,6 +238,7 @@ fn connections(page: &mut Page, summary: &Summary) {
             of(Counter::ConnectionsClosedByPeer),
         ),
     );
+    super::storms::lines(page, summary);
     classes(page, &counters.connections_failed);
     syn_retries(page, summary);
     let unserved = summary.fold.gauges().unserved;
@@ -310,6 +363,13 @@ fn others(told: &stats::Told<'_>) -> String {
     }
 }
 
+/// What became of sessions.
+fn sessions(page: &mut Page, summary: &Summary) {
+    for (index, line) in super::sessions::text(summary).iter().enumerate() {
+        page.line(if index == 0 { "sessions" } else { "" }, line);
+    }
+}
+
 fn reasons(page: &mut Page, counters: &Counters) {
     for (reason, count) in NotSent::ALL.iter().zip(counters.not_sent).filter(|(_, n)| *n > 0) {
         page.line("", &format!("  {} not sent: {}", grouped(count), reason.name()));
@@ -338,6 +398,10 @@ fn statuses(page: &mut Page, summary: &Summary, counters: &Counters) {
         String::new()
     };
     page.line("statuses", &format!("{}{note}", all.join("  ")));
+    let failed = counters.of(Counter::ChecksFailed);
+    if failed > 0 {
+        page.line("checks", &format!("{} requests failed one", grouped(failed)));
+    }
 }
 
 fn throughput(page: &mut Page, summary: &Summary, seconds: f64) {
@@ -511,7 +575,17 @@ fn generator(page: &mut Page, summary: &Summary) {
     page.line("seed", &summary.plan.config.seed.to_string());
 }
 
+/// How a long run went.
+fn over_time(page: &mut Page, summary: &Summary) {
+    for (label, line) in soak::lines(&Soak::of(summary)) {
+        page.line(label, &line);
+    }
+}
+
 fn notes(page: &mut Page, summary: &Summary) {
+    for watched in &summary.course.watched {
+        watched.ended.iter().for_each(|after| page.line("note", &watched.obituary(*after)));
+    }
     let worth = summary.plan.findings.iter().filter(|finding| finding.level > Level::Ok);
     worth.for_each(|finding| page.line("note", &finding.text));
     if let Some(asked) = summary.plan.config.slow.asked() {
@@ -528,5 +602,39 @@ fn leniency(forgiven: u64) -> String {
         0 => "lenient: nothing had to be forgiven".to_owned(),
         1 => "lenient: 1 answer was taken that the standard forbids".to_owned(),
         _ => format!("lenient: {} answers were taken that the standard forbids", grouped(forgiven)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_told_in_its_unit() {
+        for (value, unit, at_least, told) in [
+            (Some(250.0), Unit::Time(1e3), false, "250 µs"),
+            (Some(0.25), Unit::Time(1e9), true, "≥ 250 ms"),
+            (Some(0.001), Unit::Share, false, "0.1%"),
+            (Some(0.0), Unit::Share, false, "0%"),
+            (Some(1.0), Unit::Share, false, "100%"),
+            (Some(0.000_012_34), Unit::Share, false, "0.001234%"),
+            (Some(20_000.0), Unit::Number, false, "20,000"),
+            (Some(71_131.239), Unit::Number, false, "71131"),
+            (Some(0.5), Unit::Number, false, "0.5"),
+            (Some(65_536.0), Unit::Bytes, false, "64.0 KiB"),
+            (None, Unit::Number, false, "without a value"),
+        ] {
+            let state = limits::State::Held;
+            let judged = Judged {
+                limit: "a < 1".to_owned(),
+                figure: "a".to_owned(),
+                unit: Some(unit),
+                value,
+                at_least,
+                state,
+                why: None,
+            };
+            assert_eq!(figure(&judged), told);
+        }
     }
 }

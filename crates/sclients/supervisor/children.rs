@@ -1,6 +1,7 @@
 //! The table of children: their pipes, their states, their ends.
 
 use super::conductor::Failure;
+use super::crews::Crews;
 use super::health::Health;
 use super::reap::{self, Change, Exit, send_to_child};
 use super::slot::{Input, State};
@@ -29,7 +30,7 @@ const LINE_CHARS: usize = 200;
 /// Instants of the run, as far as they are known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// The common start.
+    /// When the crew began.
     pub(super) start: Instant,
     /// When load began.
     pub(super) load: Instant,
@@ -122,7 +123,7 @@ impl Child {
     }
 
     /// Whether nothing more is to be expected, of it or in its place.
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.state.is_settled() && self.successor_due.is_none()
     }
 
@@ -150,7 +151,7 @@ impl Child {
     }
 
     /// Whether its number is still its own: it is a child of this process, and not reaped.
-    fn is_ours(&self) -> bool {
+    pub(super) fn is_ours(&self) -> bool {
         !self.past && self.exit.is_none()
     }
 
@@ -244,11 +245,12 @@ impl Children {
     }
 
     /// Lets those be followed that died with an earlier supervisor, or not, of whose time it is `now`.
-    pub(super) fn follow(&mut self, now: Instant, load: Option<Instant>, succeed: bool) {
+    pub(super) fn follow(&mut self, now: Instant, crews: &Crews, ending: bool) {
         for child in self.all.iter_mut().filter(|child| child.past) {
+            let crew = crews.of_slot(child.slot);
             child.died = Some(now);
-            child.loaded = load;
-            child.successor_due = succeed.then_some(now);
+            child.loaded = crews.load_of(crew);
+            child.successor_due = (!ending && now < crews.end_of(crew)).then_some(now);
         }
     }
 
@@ -267,11 +269,6 @@ impl Children {
     /// Whether every child of `role` is in a state that `wanted` accepts, or settled.
     pub(super) fn all_are(&self, role: Role, wanted: State) -> bool {
         self.of(role).all(|child| child.state == wanted || child.is_settled())
-    }
-
-    /// Whether every worker that lives has opened its connections.
-    pub(super) fn all_opened(&self) -> bool {
-        self.of(Role::Worker).all(|child| child.opened.is_some() || child.is_settled())
     }
 
     /// Whether nothing more is to be expected of any child of `role`, and all was read.
@@ -293,9 +290,10 @@ impl Children {
         })
     }
 
-    /// Workers that are expected to be heard of.
+    /// Workers that are expected to be heard of: not those that wait for their phase.
     pub(super) fn living_workers(&mut self) -> impl Iterator<Item = &mut Child> {
-        let living = |child: &&mut Child| child.role == Role::Worker && !child.state.is_settled();
+        let waits = |child: &Child| child.state.is_settled() || child.state == State::Ready;
+        let living = move |child: &&mut Child| child.role == Role::Worker && !waits(child);
         self.all.iter_mut().filter(living)
     }
 
@@ -353,8 +351,13 @@ impl Children {
     }
 
     /// Every child as the summary tells it.
-    pub(super) fn records(&self, fold: &Fold, times: Times) -> Vec<ChildRecord> {
-        let own = self.all.iter().map(|child| self.record(child, fold, times));
+    /// `times` are those of a worker's slot.
+    pub(super) fn records(&self, fold: &Fold, times: impl Fn(u32) -> Times) -> Vec<ChildRecord> {
+        let times = |child: &Child| match child.role {
+            Role::Worker => times(child.slot),
+            Role::Target => times(0),
+        };
+        let own = self.all.iter().map(|child| self.record(child, fold, times(child)));
         self.buried.iter().cloned().chain(own).collect()
     }
 
@@ -363,7 +366,9 @@ impl Children {
         let death = child.died.filter(|_| lost).map(|died| {
             // It had nothing to tell before it was ready; when one of before was, nobody knows any more.
             let begun = if child.past { times.start } else { child.ready.unwrap_or(died) };
-            let last = fold.part(child.who()).map_or(begun, |part| part.ended).max(times.start);
+            // What is known of it may be no report of its own, but ticks that it did not take.
+            let told = fold.part(child.who()).map_or(begun, |part| part.ended.max(begun));
+            let last = told.max(times.start);
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
                 after: died.since(times.start),
@@ -439,6 +444,13 @@ impl Children {
     pub(super) fn kill(&mut self, role: Role, why: &str) {
         let of_role = self.all.iter_mut().filter(|child| child.role == role);
         of_role.for_each(|child| child.kill(why));
+    }
+}
+
+/// Whatever keeps a run from beginning: none of those that were started is left alone.
+impl Drop for Children {
+    fn drop(&mut self) {
+        self.end_all();
     }
 }
 
@@ -608,5 +620,30 @@ pub(super) fn tell_one(context: &mut Context, index: usize, command: &Command) {
     }
     if let Some(id) = child.controlling {
         context.call_again(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    /// The process of this number may be a stranger by now: the kernel uses numbers again.
+    #[test]
+    fn who_is_reaped_or_died_with_an_earlier_supervisor_is_sent_no_signal() {
+        let mut stranger = Command::new("sleep").arg("30").spawn().unwrap();
+        let pid = stranger.id() as i32;
+        let child = || Child::new(Role::Worker, (0, 0), pid);
+        let reaped = Child { exit: Some(Exit::Code(0)), ..child() };
+        for mut child in [reaped, Child { past: true, ..child() }] {
+            child.kill("at the end");
+            child.abort("silent for too long");
+            child.send(Signal::SIGTERM);
+            assert!(stranger.try_wait().unwrap().is_none());
+        }
+        child().send(Signal::SIGUSR1);
+        let ended_by = stranger.wait().unwrap().signal();
+        assert_eq!(ended_by, Some(Signal::SIGUSR1 as i32), "the first that it was sent");
     }
 }

@@ -1,14 +1,16 @@
 //! What comes next in a run, and when.
 
 use super::children::{Times, tell};
+use super::crews::{self, Crews};
 use super::error_share::{self, ErrorShare};
 use super::health::{Remedy, SILENT_MAX};
+use super::limit_watch::{self, LimitWatch};
 use super::past::Past;
 use super::printer::View;
 use super::slot::State;
 use super::spawn::Role;
 use super::succession::{self, Succession};
-use super::{Context, TICK, World, tape, ticks};
+use super::{Context, TICK, World, tape, ticks, watch};
 use crate::config::{Color, OnWorkerDeath, RestartLimit, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
@@ -16,6 +18,7 @@ use crate::host::Reading;
 use crate::plan::Plan;
 use crate::report;
 use crate::summary::{Course, Resumed, Summary};
+use crate::wall;
 use dispatch::{Instant, Signal};
 use serde::{Deserialize, Serialize};
 use stats::{Outcome, Phase};
@@ -23,13 +26,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use wire::Command;
 
 /// Workers learn of the start instant this long before it.
 const START_AHEAD: Duration = Duration::from_millis(100);
-/// And of the end of the open phase this long before load begins.
-const LOAD_AHEAD: Duration = Duration::from_millis(20);
 /// A child that is not ready by then never will be.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// When every attempt of all workers was refused for so long, nobody is there.
@@ -113,6 +114,8 @@ pub enum StoppedFor {
     CrashLoop(u32),
     /// Workers died more often than is allowed.
     Restarts(RestartLimit),
+    /// The limit of this index was broken for longer than it allows.
+    Limit(u32),
 }
 
 impl StoppedFor {
@@ -123,6 +126,7 @@ impl StoppedFor {
             Self::WorkerDeath(_) => "worker_death",
             Self::CrashLoop(_) => "crash_loop",
             Self::Restarts(_) => "restart_limit",
+            Self::Limit(_) => "limit",
         }
     }
 }
@@ -142,6 +146,9 @@ impl fmt::Display for StoppedFor {
                 succession::CRASHES,
                 succession::INFANCY.as_secs()
             ),
+            Self::Limit(index) => {
+                write!(f, "stopped, since limit {} was broken for too long", index + 1)
+            }
             Self::Restarts(limit) => write!(
                 f,
                 "stopped, since workers died more than {} times in {} (--restart-limit)",
@@ -178,9 +185,9 @@ enum Job {
 pub(super) struct Conductor {
     job: Job,
     stage: Stage,
-    begun: Instant,
+    pub(super) begun: Instant,
     start: Option<Instant>,
-    load: Option<Instant>,
+    pub(super) crews: Crews,
     stopped: Option<Instant>,
     stopped_for: Option<StoppedFor>,
     /// The run of a supervisor that died, to be taken up when the targets are ready.
@@ -190,6 +197,7 @@ pub(super) struct Conductor {
     /// When it was started first, by the wall clock.
     first_started: Option<Duration>,
     error_share: ErrorShare,
+    pub(super) limits: LimitWatch,
     pub(super) succession: Succession,
     last_turn: Instant,
     next_second: Instant,
@@ -219,18 +227,27 @@ impl Conductor {
     }
 
     fn new(job: Job, succession: Succession, begun: Instant) -> Self {
+        let limits = match &job {
+            Job::Run(plan, _) => LimitWatch::new(plan),
+            Job::Serve(..) => LimitWatch::default(),
+        };
+        let crews = match &job {
+            Job::Run(plan, _) => Crews::of(plan),
+            Job::Serve(..) => Crews::default(),
+        };
         Self {
             job,
+            crews,
             stage: Stage::Starting,
             begun,
             start: None,
-            load: None,
             stopped: None,
             stopped_for: None,
             past: None,
             resumed: Vec::new(),
             first_started: None,
             error_share: ErrorShare::default(),
+            limits,
             succession,
             last_turn: begun,
             next_second: Instant::FAR_FUTURE,
@@ -262,35 +279,44 @@ impl Conductor {
         }
     }
 
-    /// When load began.
+    /// When the first load began.
     pub(super) fn load(&self) -> Option<Instant> {
-        self.load
+        self.crews.load()
     }
 
-    /// The instants of the run, `now` being the end of one that goes on.
-    pub(super) fn times(&self, now: Instant) -> Times {
-        let load = self.load.unwrap_or(Instant::FAR_FUTURE);
-        Times { start: self.start(), load, end: self.end_of_load().min(now) }
+    /// The instants of each crew, `now` being the end of one that goes on.
+    pub(super) fn times(&self, now: Instant) -> Vec<Times> {
+        match self.job {
+            Job::Run(..) => {
+                self.crews.times(self.start(), self.stopped.unwrap_or(Instant::FAR_FUTURE).min(now))
+            }
+            Job::Serve(..) => {
+                vec![Times { start: self.start(), load: Instant::FAR_FUTURE, end: now }]
+            }
+        }
     }
 
-    /// When load ends or ended, as far as that is known.
-    fn end_of_load(&self) -> Instant {
+    /// When the load of a crew ends or ended, as far as that is known.
+    pub(super) fn end_of_load(&self, crew: usize) -> Instant {
+        self.crews.end_of(crew).min(self.stopped.unwrap_or(Instant::FAR_FUTURE))
+    }
+
+    /// The last instant at which a worker of `crew` can be started that does something: it needs its part of
+    /// the time in which all have opened their connections, or as much where a rate held each of them.
+    pub(super) fn last_succession(&self, crew: usize) -> Instant {
         let Job::Run(plan, _) = &self.job else { return Instant::FAR_FUTURE };
-        let planned = self.load.zip(plan.config.duration);
-        let planned = planned.map(|(load, duration)| load + plan.config.warmup + duration);
-        let stopped = self.stopped.unwrap_or(Instant::FAR_FUTURE);
-        planned.unwrap_or(Instant::FAR_FUTURE).min(stopped)
-    }
-
-    /// The last instant at which a worker can be started that does something: it needs its part of the
-    /// time in which all have opened their connections, or as much where a rate held each of them.
-    pub(super) fn last_succession(&self) -> Instant {
-        let Job::Run(plan, _) = &self.job else { return Instant::FAR_FUTURE };
-        let opening = self.load.map_or(Duration::ZERO, |load| load.since(self.start()));
-        let at_once = if plan.config.connect_rate.is_some() { 1 } else { plan.config.procs };
-        let opening = opening / at_once;
-        let end = self.end_of_load();
+        let config = plan.load_of(crew);
+        let times = self.crews.times(self.start(), Instant::FAR_FUTURE);
+        let opening = self.crews.load_of(crew).map(|load| load.since(times[crew].start));
+        let at_once = if config.connect_rate.is_some() { 1 } else { config.procs };
+        let opening = opening.unwrap_or(Duration::ZERO) / at_once;
+        let end = self.end_of_load(crew);
         if end == Instant::FAR_FUTURE { end } else { end - opening }
+    }
+
+    /// Whether `crew` begins no load any more.
+    pub(super) fn is_over(&self, crew: usize, now: Instant) -> bool {
+        self.is_ending(now) || now >= self.end_of_load(crew)
     }
 
     /// Whether no load is begun any more.
@@ -300,8 +326,7 @@ impl Conductor {
 
     /// That by the wall clock, from the Unix epoch.
     pub(super) fn started(&self) -> Duration {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let started = now.saturating_sub(self.now().since(self.start()));
+        let started = wall::since_epoch().saturating_sub(self.now().since(self.start()));
         self.first_started.unwrap_or(started)
     }
 
@@ -314,7 +339,7 @@ impl Conductor {
 
     /// The common start instant and the begin of load, in nanoseconds.
     pub(super) fn clock(&self) -> (u64, Option<u64>) {
-        (self.start().as_nanos(), self.load.map(Instant::as_nanos))
+        (self.start().as_nanos(), self.load().map(Instant::as_nanos))
     }
 
     pub(super) fn resumed(&self) -> &[Resumed] {
@@ -357,15 +382,30 @@ impl Conductor {
     pub(super) fn phase_seconds(&self, fold: &Fold) -> [f64; Phase::COUNT] {
         let ended = fold.workers().map(|part| part.ended).max().unwrap_or(self.begun);
         let Job::Run(plan, _) = &self.job else { return [0.0; Phase::COUNT] };
-        let measured = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
-        let measured = Duration::from_nanos(measured.max().unwrap_or(0));
-        let Some(load) = self.load else {
+        let Some((load, measure)) = self.load().zip(self.crews.measured_from()) else {
             return [ended.since(self.start()).as_secs_f64(), 0.0, 0.0, 0.0];
         };
-        let warmup = plan.config.warmup.min(ended.since(load));
+        let measured = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
+        let measured = match plan.crews.as_slice() {
+            [] => Duration::from_nanos(measured.max().unwrap_or(0)),
+            // From the first to the last, with what is between them.
+            _ => ended.min(self.last_end_of_load()).since(measure),
+        };
+        let warmup = measure.min(ended).since(load);
         let drain = ended.since(load + warmup + measured);
         let open = load.since(self.start());
         [open, warmup, measured, drain].map(|phase| phase.as_secs_f64())
+    }
+
+    /// How much of measurement is reported, of a run that goes on.
+    pub(super) fn measured_so_far(&self, fold: &Fold) -> Option<Duration> {
+        let begin = self.crews.measured_from()?;
+        let ended = fold.workers().map(|part| part.ended).max()?;
+        Some(ended.min(self.last_end_of_load()).since(begin))
+    }
+
+    fn last_end_of_load(&self) -> Instant {
+        self.crews.end().min(self.stopped.unwrap_or(Instant::FAR_FUTURE))
     }
 
     fn move_to(&mut self, stage: Stage) -> ControlFlow<()> {
@@ -385,8 +425,10 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
     heed_signals(context, now)?;
     heed_error_share(context, now);
     heed_deaths(context, now);
+    limit_watch::turn(context, now);
     heed_health(context, now);
     watch_host(&mut context.world, now);
+    watch_processes(&mut context.world, now);
     show_progress(&mut context.world, now);
     tape::turn(&mut context.world, now);
     match context.world.conductor.stage {
@@ -422,11 +464,11 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
     conductor.next_second = start + SECOND + SECOND / 2;
     if let Job::Serve(config, listen) = &conductor.job {
         listen_notes(config, listen).into_iter().for_each(|note| context.world.printer.note(note));
-        tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
+        start_targets(context, start);
         return context.world.conductor.move_to(Stage::Running);
     }
-    tell(context, Role::Target, &Command::Start { at_nanos: start.as_nanos() });
-    tell(context, Role::Worker, &Command::Start { at_nanos: start.as_nanos() });
+    start_targets(context, start);
+    crews::start(context, start);
     context.world.conductor.move_to(Stage::Opening)
 }
 
@@ -434,18 +476,26 @@ fn starting(context: &mut Context, now: Instant) -> ControlFlow<()> {
 /// as any that die.
 fn take_up(context: &mut Context, past: &Past, now: Instant) -> ControlFlow<()> {
     let World { children, conductor, fold, tape, .. } = &mut context.world;
-    let Some((start, load)) = past.moved_to(now) else {
+    let Some(start) = past.moved(past.start, now) else {
         return conductor.fail(Failure::Clock);
     };
     fold.shift(past.shift(now));
-    (conductor.start, conductor.load) = (Some(start), load);
+    conductor.start = Some(start);
+    conductor.crews.take_over(&past.crews, |nanos| past.moved(Instant::from_nanos(nanos), now));
+    conductor.crews.begin_with(start);
     tape.align(start, now);
     conductor.next_second = now + SECOND + SECOND / 2;
     conductor.resumed.push(Resumed { after: now.since(start), gap: past.gap() });
-    let succeed = !conductor.is_ending(now);
-    children.follow(now, load, succeed);
-    tell(context, Role::Target, &Command::Start { at_nanos: now.as_nanos() });
-    context.world.conductor.move_to(if load.is_some() { Stage::Running } else { Stage::Opening })
+    let ending = conductor.is_ending(now);
+    children.follow(now, &conductor.crews, ending);
+    let loaded = conductor.load().is_some();
+    start_targets(context, now);
+    context.world.conductor.move_to(if loaded { Stage::Running } else { Stage::Opening })
+}
+
+fn start_targets(context: &mut Context, at: Instant) {
+    let (at_nanos, run_nanos) = (at.as_nanos(), context.world.conductor.start().as_nanos());
+    tell(context, Role::Target, &Command::Start { at_nanos, run_nanos });
 }
 
 /// Where a target that serves alone listens.
@@ -467,12 +517,9 @@ fn opening(context: &mut Context, now: Instant) -> ControlFlow<()> {
     if let Some(failure) = unreachable(conductor, fold, now) {
         return conductor.fail(failure);
     }
-    if !children.all_opened() {
+    if !crews::first_loads(context, now) {
         return ControlFlow::Continue(());
     }
-    let load = now + LOAD_AHEAD;
-    conductor.load = Some(load);
-    tell(context, Role::Worker, &Command::Load { at_nanos: load.as_nanos(), gone: 0 });
     context.world.conductor.move_to(Stage::Running)
 }
 
@@ -492,6 +539,9 @@ fn unreachable(conductor: &Conductor, fold: &Fold, now: Instant) -> Option<Failu
 }
 
 fn running(context: &mut Context, now: Instant) -> ControlFlow<()> {
+    if !context.world.conductor.is_ending(now) {
+        crews::turn(context, now);
+    }
     let World { children, conductor, .. } = &mut context.world;
     let over = match conductor.job {
         Job::Run(..) => children.all_settled(Role::Worker),
@@ -501,8 +551,8 @@ fn running(context: &mut Context, now: Instant) -> ControlFlow<()> {
         return ControlFlow::Continue(());
     }
     if let Job::Run(plan, _) = &conductor.job {
-        let (plan, end) = (plan.clone(), conductor.times(now).end);
-        ticks::settle_all(&mut context.world, &plan, end);
+        let plan = plan.clone();
+        ticks::settle_all(&mut context.world, &plan, now);
     }
     tell(context, Role::Target, &Command::Stop { drain_nanos: 0 });
     context.world.children.wake(Role::Target);
@@ -653,6 +703,15 @@ fn watch_host(world: &mut World, now: Instant) {
     }
 }
 
+/// Has the processes of the run read once a second of measurement.
+fn watch_processes(world: &mut World, now: Instant) {
+    let conductor = &world.conductor;
+    let running = conductor.stage == Stage::Running && conductor.stopped.is_none();
+    let measuring =
+        running && conductor.plan().is_some() && conductor.phase(now) == Phase::Measurement;
+    watch::turn(world, measuring, now);
+}
+
 /// Tells the workers to stop, and those to go on that somebody has stopped.
 fn stop_workers(context: &mut Context, now: Instant, drain: Duration, words: Duration) {
     let World { children, conductor, .. } = &mut context.world;
@@ -706,7 +765,8 @@ pub(super) fn show_all(world: &World) {
             let mut plan = plan.clone();
             // Standard error may be a file where standard output is a terminal.
             plan.config.color = Color::Never;
-            let summary = world.summary(*plan, world.conductor.begun);
+            let (fold, course) = (world.fold.clone(), world.course_so_far());
+            let summary = Summary { plan: *plan, fold, course };
             report::so_far(&summary, elapsed)
         }
     };
@@ -715,16 +775,17 @@ pub(super) fn show_all(world: &World) {
 
 impl Conductor {
     fn phase(&self, now: Instant) -> Phase {
-        let Job::Run(plan, _) = &self.job else { return Phase::Measurement };
-        let Some(load) = self.load.filter(|load| now >= *load) else { return Phase::Open };
-        let measure = load + plan.config.warmup;
-        let end = plan.config.duration.map_or(Instant::FAR_FUTURE, |d| measure + d);
-        if self.stopped.is_some() || now >= end {
+        if let Job::Serve(..) = self.job {
+            return Phase::Measurement;
+        }
+        if self.load().is_none_or(|load| now < load) {
+            Phase::Open
+        } else if self.stopped.is_some() || now >= self.crews.end() {
             Phase::Drain
-        } else if now < measure {
-            Phase::WarmUp
-        } else {
+        } else if self.crews.measures(now) {
             Phase::Measurement
+        } else {
+            Phase::WarmUp
         }
     }
 }

@@ -12,8 +12,10 @@
 
 mod children;
 mod conductor;
+mod crews;
 mod error_share;
 mod health;
+mod limit_watch;
 mod past;
 mod printer;
 mod reap;
@@ -22,6 +24,7 @@ mod spawn;
 mod succession;
 mod tape;
 mod ticks;
+mod watch;
 
 pub use conductor::StoppedFor;
 pub use printer::write_result;
@@ -35,11 +38,11 @@ use crate::fold::Fold;
 use crate::host::HostWatch;
 use crate::journal::kept_run::Interrupted;
 use crate::journal::{Journal, JournalError};
-use crate::out::OutFile;
+use crate::out::RunFiles;
 use crate::plan::Plan;
 use crate::report;
 use crate::shares;
-use crate::summary::{Course, Summary, SupervisorUse};
+use crate::summary::{Course, Summary, SupervisorUse, Watched};
 use crate::verdict::{self, Verdict};
 use children::Children;
 use conductor::{Conductor, Failure};
@@ -57,6 +60,7 @@ use std::path::Path;
 use std::time::Duration;
 use tape::Tape;
 use tcpsocket::{Acceptor, SocketError};
+use watch::Watch;
 use wire::Command;
 
 /// The longest wait of the loop: deadlines are looked at this often.
@@ -73,12 +77,23 @@ pub enum SupervisorError {
         /// What the system said.
         error: io::Error,
     },
+    /// The system has no room for another process or thread.
+    #[error("cannot start {what}: {error} (limits: ulimit -u and -n, pids.max)")]
+    Start {
+        /// What was to be started.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
     /// Not so many ports.
     #[error("there are no {0} ports from {1} on; choose a lower one")]
     NoPort(u32, SocketAddr),
     /// The embedded target cannot listen.
     #[error("cannot listen at {0}: {1}; choose another address or port")]
     Listen(SocketAddr, SocketError),
+    /// There is no process to watch.
+    #[error("--watch-pid {0}: there is no such process; leave it out or name another")]
+    Watch(i32),
     /// The run cannot be kept.
     #[error("--out {0}")]
     Keep(#[from] JournalError),
@@ -92,8 +107,8 @@ impl SupervisorError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::System { .. } => ExitCode::Internal,
-            Self::Keep(_) => ExitCode::Usage,
-            Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
+            Self::Keep(_) | Self::Watch(_) => ExitCode::Usage,
+            Self::Start { .. } | Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
             Self::Run(failure) => failure.exit_code(),
         }
     }
@@ -101,6 +116,10 @@ impl SupervisorError {
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> SupervisorError {
     move |error| SupervisorError::System { what, error }
+}
+
+fn start(what: &'static str) -> impl FnOnce(io::Error) -> SupervisorError {
+    move |error| SupervisorError::Start { what, error }
 }
 
 /// What the loop's handlers share.
@@ -118,28 +137,26 @@ struct World {
     printer: Printer,
     loop_gap: Histogram,
     host: HostWatch,
+    watch: Watch,
 }
 
 type Context = BoxedContext<World>;
 
-/// Conducts `plan` to its end, prints the summary, fills `log` and keeps the run as `keep` says.
+/// Conducts `plan` to its end, prints the summary, fills `files` and keeps the run as `keep` says.
 ///
 /// # Errors
 /// What kept it from beginning. All children are gone then.
-pub fn run(plan: Plan, log: Option<OutFile>, keep: Keep<'_>) -> Result<ExitCode, SupervisorError> {
+pub fn run(plan: Plan, files: RunFiles, keep: Keep<'_>) -> Result<ExitCode, SupervisorError> {
     let conducted = conducted(plan, report::summary, keep);
     let Conducted { summary, written, incomplete } = match conducted {
         Ok(conducted) => conducted,
         Err(error) => {
-            if let Some(log) = log {
-                log.discard();
-            }
+            files.fail(|| report::junit_of_no_run(&error.to_string()));
             return Err(error);
         }
     };
-    if let Some(log) = log {
-        log.write(&report::hlog(&summary)).map_err(system("--hlog"))?;
-    }
+    let filled = files.write(|| report::hlog(&summary), || report::junit(&summary));
+    filled.map_err(|(option, error)| SupervisorError::System { what: option, error })?;
     let code = verdict::exit_code(&summary, &Verdict::of(&summary));
     if let Some(why) = &incomplete {
         let _ = writeln!(io::stderr(), "sclients: {why}");
@@ -181,9 +198,8 @@ fn kept(
         Keep::On(interrupted) => {
             let Interrupted { folder, lock, read, fold, course, at, wall, .. } = *interrupted;
             let journal = Journal::go_on(folder, lock, read.run, read.end, plan)?;
-            let (start, load) = course.clock;
-            let start = Instant::from_nanos(start);
-            let past = Past { start, load: load.map(Instant::from_nanos), at, wall };
+            let start = Instant::from_nanos(course.clock.0);
+            let past = Past { start, crews: course.crews.clone(), at, wall };
             Ok((Some(journal), Some(PastRun { past, fold, course })))
         }
     }
@@ -205,15 +221,16 @@ fn conducted(
 ) -> Result<Conducted, SupervisorError> {
     let begun = Instant::now();
     let signals = signals()?;
+    let named = named(&plan, &keep)?;
     let reserved = reserve(&mut plan)?;
     let (journal, past) = kept(keep, &plan)?;
     let mut children = Children::new(Executable::open().map_err(system("own executable"))?);
-    let spawned = start_children(&mut children, &plan, past.as_ref());
-    let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
+    start_children(&mut children, &plan, past.as_ref())?;
+    let (printer, printed) = Printer::start().map_err(start("the printer's thread"))?;
     let conductor = Conductor::for_run(plan.clone(), told, begun);
     let tape = Tape::new(journal, begun);
-    let mut context = context(children, conductor, tape, printer, printed, signals)?;
-    spawned?;
+    let watch = Watch::start(named).map_err(start("the watching thread"))?;
+    let mut context = context(children, conductor, tape, watch, (printer, printed), signals)?;
     past.into_iter().for_each(|past| context.world.take_over(past));
     let outcome = conduct(&mut context);
     drop(reserved);
@@ -258,10 +275,11 @@ pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
         let share = shares::of_server(&config, listen[slot as usize % listen.len()], slot);
         spawn(&mut children, Role::Target, (slot, 0), Command::Serve(share))?;
     }
-    let (printer, printed) = Printer::start().map_err(system("printer thread"))?;
+    let (printer, printed) = Printer::start().map_err(start("the printer's thread"))?;
     let conductor = Conductor::for_serving(config, listen, begun);
     let tape = Tape::new(None, begun);
-    let mut context = context(children, conductor, tape, printer, printed, signals)?;
+    let watch = Watch::start(Vec::new()).map_err(start("the watching thread"))?;
+    let mut context = context(children, conductor, tape, watch, (printer, printed), signals)?;
     let outcome = conduct(&mut context);
     drop(reserved);
     let world = finish(context, outcome)?;
@@ -270,6 +288,16 @@ pub fn serve(config: ServeConfig) -> Result<ExitCode, SupervisorError> {
         Some(_) => ExitCode::Invalid,
         None => ExitCode::Success,
     })
+}
+
+/// The processes that are to be watched. Of a run that is taken up they are those of before, dead or alive.
+fn named(plan: &Plan, keep: &Keep<'_>) -> Result<Vec<Watched>, SupervisorError> {
+    match keep {
+        Keep::On(interrupted) if !interrupted.course.watched.is_empty() => {
+            Ok(interrupted.course.watched.clone())
+        }
+        _ => watch::named(&plan.config.watch_pids).map_err(SupervisorError::Watch),
+    }
 }
 
 /// Holds the embedded target's ports from before the first child: one for each process, so that the
@@ -358,22 +386,20 @@ fn spawn(
     place: (u32, u32),
     share: Command,
 ) -> Result<(), SupervisorError> {
-    children
-        .spawn(role, place, &share)
-        .map_err(system("cannot start a process (limits: ulimit -u and -n, pids.max)"))
+    children.spawn(role, place, &share).map_err(start("a process"))
 }
 
 fn context(
     children: Children,
     conductor: Conductor,
     tape: Tape,
-    printer: Printer,
-    printed: Pipe,
+    watch: Watch,
+    (printer, printed): (Printer, Pipe),
     signals: Signals,
 ) -> Result<Context, SupervisorError> {
     let world = World {
         children,
-        fold: Fold::default(),
+        fold: Fold::of(conductor.crews.roster().clone()),
         conductor,
         tape,
         reported: None,
@@ -382,14 +408,15 @@ fn context(
         printer,
         loop_gap: Histogram::default(),
         host: HostWatch::default(),
+        watch,
     };
     let mut context = Context::new(world).map_err(system("event loop"))?;
-    watch(&mut context, printed, signals).map_err(system("event loop"))?;
+    attach(&mut context, printed, signals).map_err(system("event loop"))?;
     Ok(context)
 }
 
 /// Puts signals, pipes and the printer into the loop.
-fn watch(context: &mut Context, printed: Pipe, signals: Signals) -> io::Result<()> {
+fn attach(context: &mut Context, printed: Pipe, signals: Signals) -> io::Result<()> {
     context.insert(Handler::boxed(
         signals,
         |signals: &mut Signals, context: &mut Context, _event| {
@@ -466,6 +493,7 @@ impl World {
         self.conductor.take_over(past, &course);
         course.faults.into_iter().for_each(|fault| self.children.note_fault(fault));
         self.tape.take_over(course.trouble);
+        self.watch.take_over(&course.watched);
         self.earlier = course.supervisor;
     }
 
@@ -474,13 +502,22 @@ impl World {
         Summary { plan, fold: self.fold.clone(), course: self.course(begun) }
     }
 
+    /// The same of a run that goes on.
+    fn course_so_far(&self) -> Course {
+        let so_far = self.conductor.measured_so_far(&self.fold);
+        Course { so_far, ..self.course(self.conductor.begun) }
+    }
+
     /// How it went so far.
     fn course(&self, begun: Instant) -> Course {
         let times = self.conductor.times(Instant::now());
         Course {
-            children: self.children.records(&self.fold, times),
+            children: self
+                .children
+                .records(&self.fold, |slot| times[self.conductor.crews.of_slot(slot)]),
             started: self.conductor.started(),
             clock: self.conductor.clock(),
+            crews: self.conductor.crews.kept(),
             resumed: self.conductor.resumed().to_vec(),
             opened: self.opened.or_else(|| self.children.opened(self.conductor.load())),
             phase_seconds: self.conductor.phase_seconds(&self.fold),
@@ -489,6 +526,7 @@ impl World {
             failed: self.conductor.failure().map(|why| (why.to_string(), why.exit_code())),
             trouble: self.tape.trouble().to_vec(),
             faults: self.children.faults().to_vec(),
+            watched: self.watch.watched().to_vec(),
             host: self.host.strain(),
             supervisor: SupervisorUse {
                 cpu_micros: self.earlier.cpu_micros + usage::cpu_micros(),
@@ -496,6 +534,7 @@ impl World {
                 loop_gap: self.loop_gap.clone(),
                 elapsed: self.earlier.elapsed + Instant::now().since(begun),
             },
+            so_far: None,
             cut: None,
         }
     }

@@ -5,16 +5,17 @@
 
 use crate::fold::{Fold, shifted};
 use crate::summary::Course;
+use crate::wall;
 use dispatch::Instant;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// When the run was where it was.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Past {
     /// Its common start instant, by the clock of then.
     pub start: Instant,
-    /// When its load began.
-    pub load: Option<Instant>,
+    /// When each of its phases began, and its load.
+    pub crews: Vec<(Option<u64>, Option<u64>)>,
     /// Its last entry.
     pub at: Instant,
     /// That by the wall clock, from the Unix epoch.
@@ -38,19 +39,13 @@ impl Past {
         i128::from(now.as_nanos()) - i128::from(self.at.as_nanos())
     }
 
-    /// Its start and the begin of its load, moved; none where this clock has no such instant.
-    pub fn moved_to(&self, now: Instant) -> Option<(Instant, Option<Instant>)> {
-        let moved = |at| shifted(at, self.shift(now));
-        let load = match self.load {
-            Some(load) => Some(moved(load)?),
-            None => None,
-        };
-        Some((moved(self.start)?, load))
+    /// An instant of then, moved; none where this clock has no such instant.
+    pub fn moved(&self, at: Instant, now: Instant) -> Option<Instant> {
+        shifted(at, self.shift(now))
     }
 
     /// How long nobody made load, by the wall clock.
     pub fn gap(&self) -> Duration {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.saturating_sub(self.wall)
+        wall::since_epoch().saturating_sub(self.wall)
     }
 }

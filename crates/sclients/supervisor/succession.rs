@@ -120,11 +120,12 @@ enum Deed {
 }
 
 /// What is to be done about `child` at `now`, while a run opens its connections or is `loaded`.
-fn deed(child: &Child, loaded: bool, now: Instant) -> Option<Deed> {
+/// The phase of its crew may be still to begin.
+fn deed(child: &Child, begun: bool, loaded: bool, now: Instant) -> Option<Deed> {
     match child.state {
         State::Dead if !child.mourned => Some(Deed::Mourn),
         State::Dead if child.successor_due.is_some_and(|due| due <= now) => Some(Deed::Succeed),
-        State::Ready => Some(Deed::Start),
+        State::Ready if begun => Some(Deed::Start),
         State::Running if loaded && child.opened.is_some() && child.loaded.is_none() => {
             Some(Deed::Load)
         }
@@ -137,7 +138,10 @@ pub(super) fn turn(context: &mut Context, now: Instant) {
     for index in 0..context.world.children.all().len() {
         let World { children, conductor, .. } = &context.world;
         let child = &children.all()[index];
-        let deed = deed(child, conductor.load().is_some(), now);
+        let crew = conductor.crews.of_slot(child.slot);
+        let (begun, loaded) =
+            (conductor.crews.has_begun(crew), conductor.crews.load_of(crew).is_some());
+        let deed = deed(child, begun, loaded, now);
         let worker = child.role == Role::Worker;
         let (Some(deed), Some(plan)) = (deed.filter(|_| worker), conductor.plan()) else {
             continue;
@@ -146,7 +150,11 @@ pub(super) fn turn(context: &mut Context, now: Instant) {
         match deed {
             Deed::Mourn => mourn(context, &plan, index, now),
             Deed::Succeed => succeed(context, &plan, index, now),
-            Deed::Start => tell_one(context, index, &Command::Start { at_nanos: now.as_nanos() }),
+            Deed::Start => {
+                let run_nanos = conductor.start().as_nanos();
+                let command = Command::Start { at_nanos: now.as_nanos(), run_nanos };
+                tell_one(context, index, &command);
+            }
             Deed::Load => load(context, &plan, index, now),
         }
     }
@@ -165,10 +173,11 @@ fn mourn(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
     let (slot, died) = (child.slot, child.died.unwrap_or(now));
     let ready = child.ready;
     let obituary = child.obituary();
-    if conductor.is_ending(now) {
+    let crew = conductor.crews.of_slot(slot);
+    if conductor.is_over(crew, now) {
         return;
     }
-    let last = conductor.last_succession();
+    let last = conductor.last_succession(crew);
     let answer = conductor.succession.answer(Obituary { slot, died, ready, last });
     let used_up = |all| ticks::gone(&context.world, plan, slot) >= all;
     let answer = match answer {
@@ -195,10 +204,8 @@ fn succeed(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
     let World { children, conductor, .. } = &mut context.world;
     let dead = &children.all()[index];
     let (slot, generation) = (dead.slot, dead.generation + 1);
-    let joins = JoinShare {
-        start_nanos: conductor.start().as_nanos(),
-        load_nanos: conductor.load().map(Instant::as_nanos),
-    };
+    let crew = conductor.crews.of_slot(slot);
+    let joins = JoinShare { load_nanos: conductor.crews.load_of(crew).map(Instant::as_nanos) };
     let share = shares::of_successor(plan, slot, generation, joins);
     let spawned = children.spawn(Role::Worker, (slot, generation), &Command::Work(Box::new(share)));
     let spawned = spawned.and_then(|()| {
@@ -213,7 +220,7 @@ fn succeed(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
         Ok(()) => conductor.succession.refusals = 0,
         Err(error) => {
             let pause = conductor.succession.next_try();
-            let due = Some(now + pause).filter(|due| *due <= conductor.last_succession());
+            let due = Some(now + pause).filter(|due| *due <= conductor.last_succession(crew));
             children.all_mut()[index].successor_due = due;
             let seconds = pause.as_secs();
             printer.note(format!(
@@ -227,7 +234,8 @@ fn succeed(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
 fn load(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
     let slot = context.world.children.all()[index].slot;
     let at = now + LOAD_AHEAD;
-    let until = context.world.conductor.times(at).end;
+    let conductor = &context.world.conductor;
+    let until = conductor.end_of_load(conductor.crews.of_slot(slot)).min(at);
     let gone = ticks::settle(&mut context.world, plan, slot, until);
     tell_one(context, index, &Command::Load { at_nanos: at.as_nanos(), gone });
 }

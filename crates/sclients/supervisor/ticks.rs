@@ -11,7 +11,7 @@ use super::slot::State;
 use super::spawn::Role;
 use crate::config::Load;
 use crate::fold::{Fold, Who};
-use crate::plan::Plan;
+use crate::plan::{Part, Plan};
 use crate::profile::Arrivals;
 use dispatch::Instant;
 use stats::{Counter, Counters, NotSent, Phase};
@@ -20,11 +20,11 @@ use stats::{Counter, Counters, NotSent, Phase};
 pub(super) fn gone(world: &World, plan: &Plan, slot: u32) -> u64 {
     let mut counters = Counters::default();
     world.fold.slot(slot).for_each(|part| counters.merge(&part.counters));
-    match plan.config.load {
+    match plan.part_of(slot).config.load {
         Load::Overload { .. } => {
             counters.of(Counter::ConnectionsAttempted) + counters.of(Counter::AttemptsLost)
         }
-        _ => counters.of(Counter::RequestsDue),
+        _ => counters.of(Counter::RequestsDue) - counters.of(Counter::RequestsFurther),
     }
 }
 
@@ -34,26 +34,28 @@ pub(super) fn settle(world: &mut World, plan: &Plan, slot: u32, until: Instant) 
     let mut gone = gone(world, plan, slot);
     let dead = generations(world, slot).filter(|child| is_dead(child)).last().map(Child::who);
     let dead = dead.or_else(|| world.children.buried_in(slot));
-    let (Some(load), Some(dead)) = (world.conductor.load(), dead) else { return gone };
-    let Some((rate, arrivals)) = plan.config.load.schedule() else { return gone };
-    let due_by = |at: Instant| rate.count_of(slot, plan.config.procs, at.nanos_since(load));
+    let Part { crew, config, index } = plan.part_of(slot);
+    let (Some(load), Some(dead)) = (world.conductor.crews.load_of(crew), dead) else { return gone };
+    let Some((rate, arrivals)) = config.load.schedule() else { return gone };
+    let due_by = |at: Instant| rate.count_of(index, config.procs, at.nanos_since(load));
     let mut counted = match arrivals {
         Arrivals::Poisson => due_by(taken_until(world, slot).max(load)),
         Arrivals::Constant | Arrivals::Jitter => gone,
     };
     let mut left = plan.requests_of(slot).map_or(u64::MAX, |all| all.saturating_sub(gone));
-    let measured = (load + plan.config.warmup).min(until);
+    let measured = (load + config.warmup).min(until);
     for (phase, end) in [(Phase::WarmUp, measured), (Phase::Measurement, until)] {
         let lost = due_by(end).saturating_sub(counted).min(left);
         (counted, gone, left) = (counted + lost, gone + lost, left - lost);
-        lose(&mut world.fold, dead, phase, lost, &plan.config.load);
+        lose(&mut world.fold, dead, phase, lost, &config.load);
     }
     gone
 }
 
 /// Counts what was due in slots that ended without a worker.
-pub(super) fn settle_all(world: &mut World, plan: &Plan, end: Instant) {
+pub(super) fn settle_all(world: &mut World, plan: &Plan, now: Instant) {
     for slot in 0..plan.config.procs {
+        let end = world.conductor.end_of_load(plan.part_of(slot).crew).min(now);
         let at_work = generations(world, slot).filter(|child| child.loaded.is_some()).last();
         let any_dead = generations(world, slot).any(is_dead);
         if (any_dead || world.children.buried_in(slot).is_some()) && at_work.is_none_or(is_dead) {

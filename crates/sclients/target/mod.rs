@@ -4,6 +4,7 @@
 //! their last byte was read. All processes of one target share a port by SO_REUSEPORT, each with a
 //! listener of its own. It never connects anywhere.
 
+mod leak;
 mod serve;
 mod service;
 mod stalls;

@@ -1,6 +1,7 @@
 //! The model of a target: when each answer goes out.
 
 use super::Machines;
+use super::leak::Leak;
 use super::service::{Service, moved};
 use super::stalls::{Stalls, Stop};
 use crate::child::{self, Child, Recorder, Role, usage};
@@ -36,6 +37,7 @@ pub struct Serve {
     message_bytes: u64,
     service: Option<Service>,
     stalls: Stalls,
+    leak: Option<Leak>,
     /// How the requests came.
     arrivals: Gaps,
     /// What hostile connections share, and how many cases they had played at the last report.
@@ -65,6 +67,7 @@ impl Serve {
             message_bytes: share.message_bytes,
             service,
             stalls: Stalls::new(&share.stalls),
+            leak: Leak::new(share.leak_bytes_per_min, now),
             arrivals: Gaps::default(),
             hostility: hostility.map(|hostility| (hostility, 0)),
             later: VecDeque::new(),
@@ -191,6 +194,7 @@ impl Model for Serve {
     fn turn(context: &mut Context<Self>, now: Instant) -> ControlFlow<()> {
         context.world.model.child.flow()?;
         context.world.model.pass_stalls(now);
+        context.world.model.leak.iter_mut().for_each(|leak| leak.grow(now));
         if !context.world.model.paused() {
             catch_up(context);
             release(context, now);
@@ -212,7 +216,9 @@ impl Model for Serve {
             return self.next_due();
         }
         let quiet = self.stopping.map_or(Instant::FAR_FUTURE, |_| now + QUIET);
-        self.next_due().min(self.recorder.next_cut()).min(quiet).min(self.stalls.edge())
+        let leak = self.leak.as_ref().map_or(Instant::FAR_FUTURE, Leak::due);
+        let own = self.recorder.next_cut().min(leak).min(self.stalls.edge());
+        self.next_due().min(own).min(quiet)
     }
 
     fn paused(&self) -> bool {

@@ -21,6 +21,8 @@ use super::overload::{self, Attempts};
 use super::pacer::Pacer;
 use super::places::{Opening, Places};
 use super::schedule::Schedule;
+use super::sessions::Sessions;
+use super::storms::{self, Storms};
 use crate::child::{self, Child, Recorder, Role, StrainGauge, usage};
 use crate::profile::{Arrivals, Profile};
 use dispatch::Instant;
@@ -104,6 +106,9 @@ pub struct Load {
     departures: Option<Departures>,
     pub(super) open: Option<Open>,
     pub(super) attempts: Option<Attempts>,
+    pub(super) storms: Option<Storms>,
+    /// What users do, where they do more than one request.
+    pub(super) sessions: Option<Sessions>,
     /// Connections that still send the rest of a request that was answered.
     pub(super) owing: u64,
     first_connect: Instant,
@@ -122,7 +127,12 @@ struct Cost {
 
 impl Load {
     /// The load of one share; `due` is its schedule, where it has one.
-    pub fn new(share: WorkerShare, machines: Machines, due: Option<(Profile, Arrivals)>) -> Self {
+    pub fn new(
+        share: WorkerShare,
+        machines: Machines,
+        due: Option<(Profile, Arrivals)>,
+        sessions: Option<Sessions>,
+    ) -> Self {
         let duration = share.duration_nanos.map(Duration::from_nanos);
         let fresh = share.peers.iter().map(|peer| peer.places).collect();
         Self {
@@ -145,6 +155,8 @@ impl Load {
             departures: None,
             open: None,
             attempts: None,
+            storms: None,
+            sessions,
             owing: 0,
             first_connect: Instant::FAR_FUTURE,
             last_established: Instant::default(),
@@ -159,9 +171,8 @@ impl Load {
         self.cost.before_bytes = usage::rss_bytes();
     }
 
-    fn begin_opening(&mut self, start: Instant) {
-        let joins = self.share.joins;
-        let common = joins.map_or(start, |run| Instant::from_nanos(run.start_nanos));
+    /// Connections are opened from `start` on, in a run whose intervals are numbered from `common`.
+    fn begin_opening(&mut self, start: Instant, common: Instant) {
         if let Some(rate) = self.share.connect_rate {
             self.places.pace(Pacer::even(common, rate, self.share.slot, self.share.workers));
         }
@@ -194,6 +205,7 @@ impl Load {
         let WorkerShare { slot, workers, seed, .. } = self.share;
         let ceiling = |rate| Ceiling::new(load, stop, rate, slot, workers);
         self.ceiling = self.share.request_rate_ceiling.map(ceiling);
+        self.storms = Some(Storms::new(&self.share.storms, load, at));
         let Some((profile, arrivals)) = self.due.take() else { return };
         self.departures = Some(Departures::new(load, profile.clone(), arrivals));
         let mut ticks = Pacer::new(load, profile, arrivals, slot, workers, seed);
@@ -260,7 +272,9 @@ impl Load {
             Phase::Drain => self.schedule.stop() + self.drain,
             _ => self.places.next_due(),
         };
-        let schedules = self.next_release(now).min(self.next_attempt());
+        let storm = self.storms.as_ref().map_or(Instant::FAR_FUTURE, Storms::next);
+        let storm = if storm < self.schedule.stop() { storm } else { Instant::FAR_FUTURE };
+        let schedules = self.next_release(now).min(self.next_attempt()).min(storm);
         let own = self.account.recorder.next_cut().min(self.next_pulse()).min(self.next_beat);
         stage.min(drain).min(schedules).min(own)
     }
@@ -312,6 +326,8 @@ impl Load {
         self.places.settled(opening, !again);
         if again {
             self.places.reopen_later(now, opening);
+        } else {
+            self.leave(opening.user);
         }
     }
 }
@@ -377,6 +393,7 @@ fn cut(context: &mut Context<Load>, now: Instant) {
     let load = &mut context.world.model;
     let mut interval = load.account.recorder.cut(load.phase, gauges, now);
     interval.strain = load.strain.cut(now);
+    interval.sessions = load.sessions.as_mut().map(Sessions::cut).unwrap_or_default();
     load.spins &= !is_shared(&interval.strain);
     if let Some(departures) = &mut load.departures {
         departures.cut();
@@ -471,6 +488,7 @@ impl Model for Load {
         load.account.recorder.record(Latency::LoopLag, now.nanos_since(woke));
         if load.stage == Stage::Loaded {
             load.strain.turn(woke, now, load.account.in_flight() > 0, load.account.last_end());
+            storms::strike(context, now);
             open::release(context, now);
             overload::begin_attempts(context, now);
         }
@@ -497,6 +515,9 @@ impl Model for Load {
         let begun = connection.place.exchange.due;
         self.account.recorder.record(Latency::Connect, now.nanos_since(begun));
         self.places.settled(connection.place.opening, true);
+        if std::mem::take(&mut connection.place.opening.storm) {
+            self.weathered(now);
+        }
         self.last_established = now;
         if self.stage == Stage::Loaded {
             self.first_of_late(connection, now);
@@ -541,6 +562,7 @@ impl Model for Load {
         let place = &mut connection.place;
         let (counter, outcome) = match end {
             End::NotConnected(error) => return self.not_established(place.opening, error, now),
+            End::ByUs if place.opening.storm => (Counter::ConnectionsClosedByUs, Outcome::Storm),
             End::ByUs => (Counter::ConnectionsClosedByUs, Outcome::Reset),
             End::ByPeer => (Counter::ConnectionsClosedByPeer, Outcome::Truncated),
             End::Broken(error) => {
@@ -553,15 +575,21 @@ impl Model for Load {
             self.account.recorder.count(Counter::UploadsCut);
         }
         self.set_owing(&mut connection.place, false);
+        self.broke(&mut connection.place);
         let place = &mut connection.place;
         self.account.failed(&mut place.exchange, outcome, now);
         if let (true, Some(open)) = (place.resting, &mut self.open) {
             open.lost_one();
         }
+        let place = connection.place;
         if !self.wants_reopening(now) {
-            return;
+            return self.leave(place.opening.user);
         }
-        if place.answered {
+        if place.opening.storm {
+            // It failed in nothing, whether or not it had answered.
+            let opening = Opening { again: true, failures: 0, ..place.opening };
+            self.places.reopen_later(now, opening);
+        } else if place.answered {
             self.places.reopen_at_once(now, place.opening);
         } else {
             self.places.reopen_later(now, Opening { again: true, ..place.opening });
@@ -594,7 +622,9 @@ impl Role for Load {
     fn obey(context: &mut Context<Self>, command: Command) {
         let load = &mut context.world.model;
         match command {
-            Command::Start { at_nanos } => load.begin_opening(Instant::from_nanos(at_nanos)),
+            Command::Start { at_nanos, run_nanos } => {
+                load.begin_opening(Instant::from_nanos(at_nanos), Instant::from_nanos(run_nanos));
+            }
             Command::Load { at_nanos, gone } => {
                 load_from(context, Instant::from_nanos(at_nanos), gone);
             }

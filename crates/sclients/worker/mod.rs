@@ -6,6 +6,8 @@
 //!                            ├─ Pacer: when the next tick of a rate is due
 //!                            ├─ Ceiling: what a consented rate lets out
 //!                            ├─ Departures: whether that law was kept
+//!                            ├─ Storms: when connections are closed to be opened again
+//!                            ├─ Sessions: what its users do, where they do more than one request
 //!                            ├─ Account: every request from due to its one end
 //!                            └─ Recorder ─▶ outbox ─▶ report pipe
 //! ```
@@ -23,9 +25,13 @@ mod pacer;
 mod places;
 mod requests;
 mod schedule;
+mod session;
+mod sessions;
+mod storms;
 
 pub use load::Load;
 pub use pacer::Pacer;
+use sessions::Sessions;
 
 use crate::child::{self, Adopted, ChildError, attach};
 use crate::profile::{Arrivals, Profile, ProfileError};
@@ -50,6 +56,9 @@ pub enum WorkerError {
     /// Its schedule cannot be.
     #[error("schedule: {0}")]
     Schedule(#[from] ProfileError),
+    /// Its sessions cannot be played.
+    #[error("sessions: {0}")]
+    Sessions(#[from] session::ProgramError),
     /// The loop cannot be made.
     #[error("event loop: {0}")]
     Loop(#[from] io::Error),
@@ -67,7 +76,7 @@ pub enum WorkerError {
 /// What kept it from beginning; the caller tells the supervisor.
 pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     let pipes = adopted.as_mut().expect("the pipes were adopted");
-    let Command::Work(share) = child::first_command(pipes)? else {
+    let Command::Work(mut share) = child::first_command(pipes)? else {
         return Err(ChildError::NotAShare.into());
     };
     if let Some(cpu) = share.cpu {
@@ -76,7 +85,8 @@ pub fn run(adopted: &mut Option<Adopted>) -> Result<(), WorkerError> {
     let sources = (!share.sources.is_empty()).then(|| sources(&share));
     let connections = share.connections as usize;
     let (machine, due, slowness) = (machines(&share)?, due(&share)?, slowness(share.slow));
-    let load = Load::new(*share, machine, due);
+    let sessions = Sessions::of(&mut share)?;
+    let load = Load::new(*share, machine, due, sessions);
     let mut context = servicemodel::context(load, sources, connections)?;
     context.world.slowness = slowness;
     attach(&mut context, adopted.take().expect("the pipes were adopted"))?;

@@ -139,9 +139,9 @@ impl Load {
             None => (self.tick(now).expect("a tick is owed where nothing waits"), wait),
         };
         connection.place.resting = false;
-        self.begin(connection, due, wait);
+        let left = self.begin(connection, due, wait);
         let sent = connection.place.exchange.sent;
-        let freely = wait.blocked(due, sent) == 0;
+        let freely = left && wait.blocked(due, sent) == 0;
         self.departed(due, freely.then_some(sent));
         true
     }

@@ -66,7 +66,8 @@ pub fn begin_attempts(context: &mut Context<Load>, now: Instant) {
         let peer = (attempts.begun % peers) as u16;
         attempts.begun += 1;
         load.places.admit();
-        let begun = attempt(context, Opening { failures: 0, again: false, peer });
+        let begun =
+            attempt(context, Opening { failures: 0, again: false, storm: false, peer, user: None });
         let load = &mut context.world.model;
         load.departed(due, Some(begun));
         if load.schedule.measures(due) {

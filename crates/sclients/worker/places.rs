@@ -2,6 +2,7 @@
 //! ends.
 
 use super::pacer::Pacer;
+use super::session::UserId;
 use dispatch::Instant;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -20,8 +21,12 @@ pub struct Opening {
     pub failures: u8,
     /// Whether it held a connection before.
     pub again: bool,
+    /// Whether a storm closed that.
+    pub storm: bool,
     /// Where it connects: an index into the worker's peers.
     pub peer: u16,
+    /// Whose session goes on there.
+    pub user: Option<UserId>,
 }
 
 /// Which place is opened next, and when.
@@ -100,7 +105,7 @@ impl Places {
     fn take_fresh(&mut self) -> Option<Opening> {
         let peer = self.fresh.iter().position(|places| *places > 0)?;
         self.fresh[peer] -= 1;
-        Some(Opening { failures: 0, again: false, peer: peer as u16 })
+        Some(Opening { failures: 0, again: false, storm: false, peer: peer as u16, user: None })
     }
 
     fn take_waiting(&mut self, now: Instant) -> Option<Opening> {
@@ -170,7 +175,7 @@ mod tests {
     const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
     fn opening(failures: u8, again: bool) -> Opening {
-        Opening { failures, again, peer: 7 }
+        Opening { failures, again, storm: false, peer: 7, user: None }
     }
 
     #[test]

@@ -48,8 +48,12 @@ impl Load {
         }
     }
 
-    /// The connection is free since `at`: what does it do next?
+    /// The connection is free since `at`: what does it do next? A session that is not over goes on.
     fn free(&mut self, connection: &mut Connection<Self>, at: Instant) {
+        if let (Some(sessions), Some(user)) = (&mut self.sessions, connection.place.opening.user) {
+            let due = sessions.due(user);
+            return self.next_at(connection, at, due);
+        }
         match self.share.load {
             LoadShare::Closed { think_nanos, .. } => self.next(connection, at, think_nanos),
             LoadShare::Open { .. } => self.serve_or_rest(connection, at),
@@ -61,10 +65,16 @@ impl Load {
 
     /// Sends the next request of the connection, free since `free`, after `think_nanos`.
     fn next(&mut self, connection: &mut Connection<Self>, free: Instant, think_nanos: u64) {
+        let due = free.max(self.loaded) + Duration::from_nanos(think_nanos);
+        self.next_at(connection, free, due);
+    }
+
+    /// The same at `due`, or at once if that is over.
+    fn next_at(&mut self, connection: &mut Connection<Self>, free: Instant, due: Instant) {
         if !self.may_begin(free) {
             return;
         }
-        let mut due = free.max(self.loaded) + Duration::from_nanos(think_nanos);
+        let mut due = due.max(free);
         if let Some(ceiling) = &mut self.ceiling {
             due = ceiling.take(due);
         }
@@ -84,7 +94,9 @@ impl Load {
     ) {
         match self.share.load {
             LoadShare::Hold { .. } => self.heartbeat(connection, asked, now),
-            LoadShare::Open { .. } => {}
+            LoadShare::Open { .. } if connection.place.opening.user.is_none() => {
+                self.rested(connection, now);
+            }
             _ if self.may_begin(now) => self.ask(connection, asked),
             _ if self.requests_left > 0 && self.stage == Stage::Loaded => {
                 self.account.due();
@@ -92,6 +104,13 @@ impl Load {
                 self.account.not_sent(asked, now, NotSent::RunEnded, now, measured);
             }
             _ => {}
+        }
+    }
+
+    /// Open loop: a place whose session could not begin has rested long enough.
+    fn rested(&mut self, connection: &mut Connection<Self>, now: Instant) {
+        if self.sessions.is_some() && !connection.place.resting {
+            self.serve_or_rest(connection, now);
         }
     }
 
@@ -132,11 +151,22 @@ impl Load {
     fn ask(&mut self, connection: &mut Connection<Self>, due: Instant) {
         self.requests_left -= 1;
         self.account.due();
+        if let LoadShare::Open { .. } = self.share.load {
+            self.account.recorder.count(Counter::RequestsFurther);
+        }
         self.begin(connection, due, Wait::Nobody);
     }
 
-    /// Sends the request that was due at `due`, after `wait`.
-    pub(super) fn begin(&mut self, connection: &mut Connection<Self>, due: Instant, wait: Wait) {
+    /// Sends the request that was due at `due`, after `wait`; returns whether it left.
+    pub(super) fn begin(
+        &mut self,
+        connection: &mut Connection<Self>,
+        due: Instant,
+        wait: Wait,
+    ) -> bool {
+        if !self.prepare(connection, due) {
+            return false;
+        }
         // What is owed goes before this request, which from now on tells what becomes of both.
         self.set_owing(&mut connection.place, false);
         connection.machine.start();
@@ -146,6 +176,7 @@ impl Load {
         self.account.sent(&mut connection.place.exchange, due, wait, now, measured);
         let first_byte = self.share.first_byte_nanos.unwrap_or(u64::MAX);
         connection.deadline = now + Duration::from_nanos(self.share.timeout_nanos.min(first_byte));
+        true
     }
 
     /// When a request that was sent at `sent` has taken too long.
@@ -182,7 +213,9 @@ impl Load {
             self.unasked(answer.unsolicited, &input[end..]);
         }
         self.account.recorder.counters.count_status(answer.status);
-        if !self.expects(answer.status) {
+        if self.sessions.is_some() {
+            self.played(connection, answer.status, at);
+        } else if !self.expects(answer.status) {
             self.account.recorder.count(Counter::RequestsUnexpected);
         }
         connection.place.answered = true;
@@ -204,7 +237,7 @@ impl Load {
     }
 
     /// How to leave a connection that has done its work.
-    const fn ending(&self) -> Ending {
+    pub(super) const fn ending(&self) -> Ending {
         if self.share.reset_close { Ending::Reset } else { Ending::Close }
     }
 
@@ -240,6 +273,7 @@ impl Load {
             _ => {
                 let outcome = classify::of_exchange(failure, connection.place.answered);
                 self.account.recorder.sample(outcome, input);
+                self.broke(&mut connection.place);
                 self.account.failed(&mut connection.place.exchange, outcome, at);
             }
         }
@@ -260,6 +294,7 @@ impl Load {
                 true if now < end => Outcome::TimeoutIdle,
                 true => Outcome::TimeoutTotal,
             };
+            self.broke(&mut connection.place);
             self.account.timed_out(&mut connection.place.exchange, outcome, end.min(now));
         }
         connection.close(Ending::Close);

@@ -24,6 +24,10 @@ named! {
         ConnectionsClosedByPeer = "closed.by_server",
         /// Attempts that opened a connection again in its place.
         ConnectionsReopened = "reopened",
+        /// Connections that a storm closed; among those that we closed.
+        ConnectionsStormed = "stormed",
+        /// Storms that closed any, of each worker.
+        Storms = "storms",
         /// Overload: attempts that were due and not begun, since their worker was lost.
         AttemptsLost = "attempts_lost",
         /// Source pairs found in use and passed over.
@@ -36,6 +40,10 @@ named! {
         RequestsCompleted = "completed",
         /// Answers with a status that was not expected.
         RequestsUnexpected = "unexpected_status",
+        /// Answers with an expected status that failed another check, or in which nothing was found to extract.
+        ChecksFailed = "checks_failed",
+        /// Sessions: requests that were due by an answer or a pause, and not by the schedule.
+        RequestsFurther = "further",
         /// Values among the latencies from due that are lower bounds: the request timed out, or was
         /// not over at the end.
         CensoredFromDue = "censored_from_due",

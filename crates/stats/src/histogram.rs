@@ -271,6 +271,14 @@ impl Histogram {
     /// The V2 encoding, without compression. From the buckets that were used: a worker encodes once an
     /// interval, and the library would need all of them and as much again, which stays with the process.
     pub fn encode(&self) -> Vec<u8> {
+        let mut payload = self.payload();
+        let mut bytes = header(payload.len() as u32);
+        bytes.append(&mut payload);
+        bytes
+    }
+
+    /// The encoding without its header.
+    pub(crate) fn payload(&self) -> Vec<u8> {
         let few = self.few();
         let mut payload = Vec::with_capacity(few.len() * 4);
         let mut next = 0;
@@ -281,15 +289,18 @@ impl Histogram {
                 1 => push_zigzag(0, &mut payload),
                 empty => push_zigzag(-empty, &mut payload),
             }
-            push_zigzag(*count as i64, &mut payload);
+            push_zigzag(i64::try_from(*count).unwrap_or(i64::MAX), &mut payload);
             next = bucket + 1;
         }
         if few.is_empty() {
             push_zigzag(0, &mut payload);
         }
-        let mut bytes = header(payload.len() as u32);
-        bytes.append(&mut payload);
-        bytes
+        payload
+    }
+
+    /// Of a payload, whatever its sum.
+    pub(crate) fn of_payload(payload: &[u8], overflow: u64) -> Result<Self, BadHistogram> {
+        Ok(Self::of_few(pairs(payload)?, overflow))
     }
 
     /// Reads what [`Histogram::encode`] wrote, and the overflow that travels beside it.

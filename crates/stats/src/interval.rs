@@ -4,6 +4,7 @@ use crate::counters::Counters;
 use crate::histogram::Histogram;
 use crate::outcome::named;
 use crate::samples::Samples;
+use crate::sessions::SessionCounts;
 use crate::strain::Strain;
 
 named! {
@@ -40,6 +41,9 @@ named! {
         /// Overload: from the instant that an attempt was due to its connect(); attempts due in
         /// measurement.
         AttemptLag = "attempt_lag",
+        /// From a storm, which closed connections, to when the last of them was open again; the whole run, of
+        /// each worker.
+        Recovery = "recovery",
         /// One turn of the loop, from the end of its wait to the next wait.
         LoopLag = "loop_lag",
     }
@@ -88,6 +92,8 @@ pub struct Interval {
     pub samples: Samples,
     /// How the worker itself fared; nothing of a target.
     pub strain: Strain,
+    /// What was counted of each session; empty where none is played.
+    pub sessions: Vec<SessionCounts>,
 }
 
 impl Interval {
@@ -101,6 +107,7 @@ impl Interval {
             gauges: Gauges::default(),
             samples: Samples::default(),
             strain: Strain::default(),
+            sessions: Vec::new(),
         }
     }
 
@@ -119,5 +126,6 @@ impl Interval {
         }
         self.samples.merge(&later.samples);
         self.strain.extend(&later.strain);
+        SessionCounts::merge_all(&mut self.sessions, &later.sessions);
     }
 }

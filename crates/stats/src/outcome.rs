@@ -9,7 +9,8 @@ pub enum Fault {
     Network,
     /// This host or this program: a figure that holds such failures says nothing of the target.
     Tester,
-    /// Nobody: a limit that was asked for, which a target may pass in good faith. It spoils no figure either.
+    /// Nobody: a limit that was asked for, which a target may pass in good faith, or a storm. It spoils no
+    /// figure either.
     Asked,
 }
 
@@ -119,6 +120,8 @@ named! {
         HttpUpgrade = "http.upgrade",
         /// The data of an answer's body over the limit that was asked for.
         BodyLimit = "body_limit",
+        /// A storm closed its connection, as it was asked to.
+        Storm = "storm",
         /// An echo that differs from what was sent.
         EchoMismatch = "echo.mismatch",
     }
@@ -136,7 +139,7 @@ impl Outcome {
             | Self::LocalWatches
             | Self::LocalNotPermitted
             | Self::LocalOther => Fault::Tester,
-            Self::BodyLimit => Fault::Asked,
+            Self::BodyLimit | Self::Storm => Fault::Asked,
             _ => Fault::Target,
         }
     }
@@ -155,6 +158,8 @@ named! {
         WorkerLost = "worker_lost",
         /// The run ended first.
         RunEnded = "run_ended",
+        /// A session's value would have broken the request: a line end in a head, or no path.
+        BadValue = "bad_value",
     }
 }
 
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn a_limit_that_was_asked_for_is_nobodys_fault() {
         let asked = Outcome::ALL.iter().filter(|outcome| outcome.fault() == Fault::Asked);
-        assert!(asked.eq(&[Outcome::BodyLimit]));
+        assert!(asked.eq(&[Outcome::BodyLimit, Outcome::Storm]));
     }
 
     #[test]

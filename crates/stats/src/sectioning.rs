@@ -71,7 +71,7 @@ impl Sections {
     /// Cuts a run; do it once for all quantiles.
     pub fn new(windows: &Windows) -> Self {
         let mut whole = Histogram::default();
-        windows.iter().for_each(|window| whole.merge(window.histogram));
+        windows.iter().for_each(|window| whole.merge(&window.value));
         let parts = windows.sections(SECTIONS).unwrap_or_default();
         let told = parts.iter().all(|part| part.count() > 0);
         Self { whole, parts: if told { parts } else { Vec::new() } }

@@ -89,6 +89,15 @@ impl Untrusted {
         format!("\"{}\"", self.shown(&['"']))
     }
 
+    /// Between tags of XML, or in quotes there: what XML would read is an entity. No character is one that
+    /// XML 1.0 has no place for.
+    pub fn xml(&self) -> String {
+        let entities =
+            [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\"", "&quot;"), ("'", "&apos;")];
+        let shown = self.terminal();
+        entities.iter().fold(shown, |text, (character, entity)| text.replace(character, entity))
+    }
+
     /// The text of all outputs, with `also` escaped as well.
     fn shown(&self, also: &[char]) -> String {
         let room = SHOWN_BYTES_MAX - if self.cut { CUT_MARK.len() } else { 0 };
@@ -179,9 +188,9 @@ mod tests {
         code >= 0x20 && FORMAT.iter().all(|(first, last)| !(*first..=*last).contains(&code))
     }
 
-    fn outputs(bytes: &[u8]) -> [String; 5] {
+    fn outputs(bytes: &[u8]) -> [String; 6] {
         let sent = Untrusted::new(bytes);
-        [sent.terminal(), sent.json(), sent.csv(), sent.log(), format!("{sent:?}")]
+        [sent.terminal(), sent.json(), sent.csv(), sent.log(), sent.xml(), format!("{sent:?}")]
     }
 
     #[track_caller]
@@ -237,6 +246,8 @@ mod tests {
         }
         let script = Untrusted::new(b"</script><!--\xe2\x80\xa8").json();
         assert_eq!(script, r"\x3c/script>\x3c!--\u{2028}");
+        let markup = Untrusted::new(b"</failure>&lt;']]>\"\0").xml();
+        assert_eq!(markup, r"&lt;/failure&gt;&amp;lt;&apos;]]&gt;&quot;\x00");
         let forged = Untrusted::new(b"x\" level=ok\nts=1");
         assert_eq!(forged.log(), r#""x\x22 level=ok\nts=1""#);
         assert_eq!(format!("{forged:?}"), r#"Untrusted("x\x22 level=ok\nts=1")"#);
@@ -269,6 +280,7 @@ mod tests {
         for character in '\0'..=char::MAX {
             let text = Untrusted::new(character.encode_utf8(&mut buffer).as_bytes()).terminal();
             assert!(text.chars().all(is_harmless), "{:x}", u32::from(character));
+            assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "{:x}", u32::from(character));
         }
     }
 

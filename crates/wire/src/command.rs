@@ -2,6 +2,7 @@
 
 use crate::codec::BODY_BYTES_MAX;
 use crate::frame::Message;
+use crate::sessions::SessionsShare;
 use bincode::{Decode, Encode};
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,8 +16,10 @@ pub enum Command {
     Serve(TargetShare),
     /// All are ready: begin at this instant of `CLOCK_MONOTONIC`, in nanoseconds.
     Start {
-        /// The common start instant.
+        /// When to begin.
         at_nanos: u64,
+        /// The common start instant of the run, from which intervals are numbered.
+        run_nanos: u64,
     },
     /// Every connection of all workers is established or has failed, or those of a worker that joins a
     /// run under way: its load begins at this instant.
@@ -151,12 +154,10 @@ pub struct PeerShare {
     pub places: u32,
 }
 
-/// A run under way, in nanoseconds of `CLOCK_MONOTONIC`.
+/// A load under way, in nanoseconds of `CLOCK_MONOTONIC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct JoinShare {
-    /// The common start instant, from which intervals are numbered.
-    pub start_nanos: u64,
-    /// When load began; none while connections are opened.
+    /// When it began; none while connections are opened.
     pub load_nanos: Option<u64>,
 }
 
@@ -199,6 +200,8 @@ pub struct WorkerShare {
     pub connect_rate: Option<u64>,
     /// Attempts pending at one time in this worker.
     pub connecting_max: u32,
+    /// When connections are closed to be opened again.
+    pub storms: Vec<StormShare>,
     /// Requests of this worker; none is without limit.
     pub requests: Option<u64>,
     /// Requests per second of all workers that must not be exceeded.
@@ -237,6 +240,19 @@ pub struct WorkerShare {
     pub cpu: Option<u32>,
     /// Looks for events all the time while it is alone on that processor.
     pub spin: bool,
+    /// What its users do; none sends the one request.
+    pub sessions: Option<Box<SessionsShare>>,
+}
+
+/// A share of all connections is closed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StormShare {
+    /// From the begin of load.
+    pub after_nanos: u64,
+    /// And again so often; none is once.
+    pub every_nanos: Option<u64>,
+    /// The share, up to 1,000,000.
+    pub millionths: u32,
 }
 
 /// How slow connections are; none is as fast as they can, or as the kernel chooses.
@@ -310,6 +326,8 @@ pub struct TargetShare {
     pub service_exponential: bool,
     /// When it stops, soonest first.
     pub stalls: Vec<StallShare>,
+    /// Memory that it takes a minute and never gives back.
+    pub leak_bytes_per_min: u64,
     /// Connections that are expected, to make room for.
     pub connections: u32,
     /// Time between reports.

@@ -1,9 +1,11 @@
 //! What a journal keeps: the reports of a while, put together. The same flat types as on the pipes.
 
 use crate::codec::{WireError, decode, encode};
+use crate::levels::LevelsRecord;
 use crate::report::{
     Final, GapsRecord, HistogramRecord, IntervalRecord, SamplesRecord, histograms,
 };
+use crate::sessions::SessionRecord;
 use bincode::{Decode, Encode};
 use stats::Histogram;
 
@@ -25,6 +27,8 @@ pub struct BegunRecord {
     pub plan: Vec<u8>,
     /// The request's body.
     pub body: Vec<u8>,
+    /// That of each phase.
+    pub bodies: Vec<Vec<u8>>,
 }
 
 /// Whose it is.
@@ -57,6 +61,8 @@ pub struct EntryRecord {
     pub distributions: Vec<DistributionsRecord>,
     /// What servers sent.
     pub samples: SamplesRecord,
+    /// What was counted of sessions by all workers.
+    pub sessions: Vec<SessionRecord>,
     /// How requests came at targets.
     pub arrivals: Vec<(WhoRecord, GapsRecord)>,
     /// Last words.
@@ -64,6 +70,8 @@ pub struct EntryRecord {
     /// Now and then, and at its end, what one worker measured since it was last kept: a histogram of
     /// each kind.
     pub own: Vec<(WhoRecord, Vec<HistogramRecord>)>,
+    /// Levels that the supervisor read.
+    pub levels: LevelsRecord,
     /// The largest number of live connections so far.
     pub peak_live: u64,
     /// The turns of the supervisor's loop so far.
@@ -74,9 +82,11 @@ pub struct EntryRecord {
     pub over: bool,
 }
 
-/// A histogram of each kind, over all workers, of what ended in one interval.
+/// A histogram of each kind, over all workers of a crew, of what ended in one interval.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DistributionsRecord {
+    /// Which crew; 0 where there is one.
+    pub crew: u32,
     /// The interval.
     pub index: u64,
     /// A histogram of each kind.

@@ -13,14 +13,21 @@ mod codec;
 mod command;
 mod entry;
 mod frame;
+mod levels;
 mod report;
+mod sessions;
 
 pub use codec::{BODY_BYTES_MAX, WireError};
 pub use command::{
     ArrivalsKind, ArrivalsShare, BusyKind, ChopKind, Command, HostileShare, JoinShare, LoadShare,
     PeerShare, ProtocolKind, RateSegment, RateValue, SlowShare, SourceRange, StallShare,
-    TargetShare, WorkerShare,
+    StormShare, TargetShare, WorkerShare,
 };
 pub use entry::{BegunRecord, DistributionsRecord, Entry, EntryRecord, WhoRecord};
 pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
+pub use levels::{LevelsRecord, SourceRecord};
 pub use report::{Final, GapsRecord, HistogramRecord, IntervalRecord, Report, SamplesRecord};
+pub use sessions::{
+    CheckCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment, SessionRecord,
+    SessionShare, SessionsShare, StepCode, ValueCode,
+};

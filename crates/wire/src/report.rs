@@ -2,6 +2,7 @@
 
 use crate::codec::WireError;
 use crate::frame::Message;
+use crate::sessions::SessionRecord;
 use bincode::{Decode, Encode};
 use stats::{
     ArrivalChecks, COUNT_MAX, Counters, Gaps, Gauges, Histogram, Interval, Latency, Outcome, Phase,
@@ -117,6 +118,7 @@ pub struct IntervalRecord {
     samples: SamplesRecord,
     /// Boxed, so that the other reports need not be as large.
     strain: Box<[u64; Strain::FIELDS]>,
+    sessions: Vec<SessionRecord>,
 }
 
 /// A sample of what a server sent, as it travels.
@@ -228,6 +230,7 @@ impl IntervalRecord {
             histograms: interval.histograms.iter().map(HistogramRecord::new).collect(),
             samples: SamplesRecord::new(&interval.samples),
             strain: Box::new(interval.strain.to_array()),
+            sessions: SessionRecord::all(&interval.sessions),
         }
     }
 
@@ -247,6 +250,7 @@ impl IntervalRecord {
             gauges: Gauges { live, pending, in_flight, unserved, queued },
             samples: self.samples.samples()?,
             strain: Strain::from_array(row(&*self.strain)?),
+            sessions: SessionRecord::counts_of_all(&self.sessions)?,
         })
     }
 
@@ -266,7 +270,7 @@ impl IntervalRecord {
     }
 }
 
-fn bounded(count: u64) -> Result<u64, WireError> {
+pub(crate) fn bounded(count: u64) -> Result<u64, WireError> {
     if count <= COUNT_MAX { Ok(count) } else { Err(WireError::Body("absurd count")) }
 }
 

@@ -140,10 +140,10 @@ fn trailing_bytes_in_a_body_are_refused() {
 #[test]
 fn the_bytes_of_a_message_are_fixed() {
     let mut bytes = Vec::new();
-    frame(&Command::Start { at_nanos: 0x0102 }, 5, &mut bytes);
-    let body = [2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0];
-    let header = [12, 0, 0, 0, 1, 1, 0, 0, 5, 0, 0, 0];
-    assert_eq!(bytes, [header, body].concat());
+    frame(&Command::Start { at_nanos: 0x0102, run_nanos: 0x03 }, 5, &mut bytes);
+    let body = [2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0];
+    let header = [20, 0, 0, 0, 1, 1, 0, 0, 5, 0, 0, 0];
+    assert_eq!(bytes, [&header[..], &body[..]].concat());
 }
 
 proptest! {

@@ -96,11 +96,27 @@ impl Body {
     /// counted body announces, its caller takes when it begins.
     #[inline]
     pub(super) fn take(&mut self, input: &[u8], room: &mut Room) -> Result<Taken, Failure> {
+        self.take_for(input, room, &mut |_| {})
+    }
+
+    /// As [`take`](Self::take), and gives `keep` the data without its framing, in order.
+    #[inline]
+    pub(super) fn take_for(
+        &mut self,
+        input: &[u8],
+        room: &mut Room,
+        keep: &mut impl FnMut(&[u8]),
+    ) -> Result<Taken, Failure> {
         match self {
-            Self::Counted(left) => Ok(take_counted(left, input)),
-            Self::Chunked(_) | Self::Trailers(_) => self.take_coded(input, room),
+            Self::Counted(left) => {
+                let taken = take_counted(left, input);
+                keep(&input[..taken.bytes]);
+                Ok(taken)
+            }
+            Self::Chunked(_) | Self::Trailers(_) => self.take_coded(input, room, keep),
             Self::UntilClose => {
                 room.take(input.len() as u64)?;
+                keep(input);
                 Ok(Taken { bytes: input.len(), complete: false })
             }
         }
@@ -115,10 +131,15 @@ impl Body {
         }
     }
 
-    fn take_coded(&mut self, input: &[u8], room: &mut Room) -> Result<Taken, Failure> {
+    fn take_coded(
+        &mut self,
+        input: &[u8],
+        room: &mut Room,
+        keep: &mut impl FnMut(&[u8]),
+    ) -> Result<Taken, Failure> {
         let mut bytes = 0;
         if let Self::Chunked(chunks) = self {
-            bytes = chunks.feed(input, room)?;
+            bytes = chunks.feed(input, room, keep)?;
             if chunks.step == Step::Last {
                 *self = Self::Trailers(Scan::trailers(chunks.line_ends));
             }
@@ -152,11 +173,18 @@ impl Chunks {
     }
 
     /// Takes bytes up to the end of `input` or of the last chunk's line; returns how many.
-    fn feed(&mut self, input: &[u8], room: &mut Room) -> Result<usize, Failure> {
+    fn feed(
+        &mut self,
+        input: &[u8],
+        room: &mut Room,
+        keep: &mut impl FnMut(&[u8]),
+    ) -> Result<usize, Failure> {
         let mut at = 0;
         while at < input.len() && self.step != Step::Last {
             if self.step == Step::Data {
-                at += self.skip_data(input.len() - at);
+                let bytes = self.skip_data(input.len() - at);
+                keep(&input[at..at + bytes]);
+                at += bytes;
             } else {
                 self.step = self.next(input[at])?;
                 at += 1;

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use super::body::{Body, Room, take_counted};
 use super::head::{AnswerHead, HEAD_BYTES_MAX, read_answer};
+use super::kept::Kept;
 use super::request::Request;
 use super::scan::Scan;
 use crate::{Answer, ClientEvent, ClientMachine, Failure, Machine, Received};
@@ -24,7 +25,7 @@ const INTERIMS_MAX: u8 = 100;
 /// What a further answer begins with, and extra data hardly does.
 const ANSWER_BEGINS: &[u8; 5] = b"HTTP/";
 
-/// A client machine that sends the same [`Request`] in each exchange.
+/// A client machine that sends the same [`Request`] in each exchange, until it is given another.
 #[derive(Debug)]
 pub struct Client {
     request: Rc<Request>,
@@ -42,6 +43,8 @@ pub struct Client {
     skipped: bool,
     /// Whether anything of this exchange was taken that a strict client refuses.
     forgiven: bool,
+    /// Where the answer is kept, if it is.
+    kept: Option<Box<Kept>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +76,27 @@ impl Client {
             persistent: false,
             skipped: false,
             forgiven: false,
+            kept: None,
         }
+    }
+
+    /// Sends `request` from the next exchange on; returns the one before.
+    ///
+    /// # Panics
+    /// When an exchange is open, or the rest of an answered request is still to be sent.
+    pub fn replace_request(&mut self, request: Rc<Request>) -> Rc<Request> {
+        assert!(!self.busy() && self.owed == 0, "a request is replaced between exchanges");
+        std::mem::replace(&mut self.request, request)
+    }
+
+    /// Keeps head and body of the next answer in `kept`, up to its bound.
+    pub fn keep_answer(&mut self, kept: Box<Kept>) {
+        self.kept = Some(kept);
+    }
+
+    /// What was kept of the last answer, whole or not; nothing more is kept.
+    pub fn take_answer(&mut self) -> Option<Box<Kept>> {
+        self.kept.take()
     }
 
     #[inline]
@@ -112,6 +135,9 @@ impl Client {
     fn answer(&mut self, head: &AnswerHead, input: &[u8]) -> Received<ClientEvent> {
         self.status = head.status;
         self.persistent = head.framing.persistent;
+        if let Some(kept) = &mut self.kept {
+            kept.begin(head.status, &input[..head.bytes]);
+        }
         let body = if self.request.is_head() || matches!(head.status, 204 | 304) {
             Body::Counted(0)
         } else {
@@ -128,7 +154,12 @@ impl Client {
     /// Goes on with `body` at `input[from..]`.
     #[inline]
     fn body(&mut self, mut body: Body, from: usize, input: &[u8]) -> Received<ClientEvent> {
-        let taken = match body.take(&input[from..], &mut self.room) {
+        let (rest, room) = (&input[from..], &mut self.room);
+        let taken = match &mut self.kept {
+            None => body.take(rest, room),
+            Some(kept) => body.take_for(rest, room, &mut |data| kept.add(data)),
+        };
+        let taken = match taken {
             Err(failure) => return self.fail(failure),
             Ok(taken) => taken,
         };
@@ -308,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_connection_costs_little() {
-        assert!(size_of::<Client>() <= 56, "{}", size_of::<Client>());
+        assert!(size_of::<Client>() <= 64, "{}", size_of::<Client>());
         assert!(size_of::<Received<ClientEvent>>() <= 24);
     }
 

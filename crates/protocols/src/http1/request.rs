@@ -7,10 +7,10 @@ use std::fmt::{self, Display, Formatter};
 
 use super::scan::{is_text, is_token};
 
-/// An immutable, encoded request.
+/// An encoded request.
 #[derive(Debug)]
 pub struct Request {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     head_only: bool,
     persistent: bool,
     manner: Manner,
@@ -51,9 +51,24 @@ impl Request {
         }
     }
 
+    /// A request that a builder encoded elsewhere: `bytes` of this `method`, and whether the connection may last.
+    pub fn encoded(bytes: Vec<u8>, method: &str, persistent: bool, manner: Manner) -> Self {
+        Self { bytes, head_only: method == "HEAD", persistent, manner }
+    }
+
     /// The whole request as it goes over the wire.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Becomes a request of the same kind as `of`, without bytes: the caller writes into the emptied buffer, whose
+    /// memory is kept, what a builder would have encoded.
+    pub fn refill(&mut self, of: &Self) -> &mut Vec<u8> {
+        self.head_only = of.head_only;
+        self.persistent = of.persistent;
+        self.manner = of.manner;
+        self.bytes.clear();
+        &mut self.bytes
     }
 
     /// How its answers are taken.
@@ -67,7 +82,7 @@ impl Request {
     }
 
     /// Whether it lets the connection last: no `Connection: close` among its fields.
-    pub(super) fn is_persistent(&self) -> bool {
+    pub fn is_persistent(&self) -> bool {
         self.persistent
     }
 }
@@ -114,7 +129,7 @@ impl RequestBuilder {
     pub fn build(self) -> Result<Request, RequestError> {
         self.check()?;
         Ok(Request {
-            bytes: self.encode().into_boxed_slice(),
+            bytes: self.encode(),
             head_only: self.method == "HEAD",
             persistent: !self.asks_to_close(),
             manner: self.manner,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocols::http1::{self, Manner, Request};
+use protocols::http1::{self, Kept, Manner, Request};
 use protocols::{Answer, ClientEvent, ClientMachine, Failure, Machine};
 
 use crate::driver::{Feeder, answers, ask, asked, cuts, get};
@@ -329,4 +329,81 @@ fn a_second_start_is_our_mistake() {
 #[should_panic(expected = "no more than was pending")]
 fn transmitting_too_much_is_our_mistake() {
     http1::Client::new(get()).transmitted(1);
+}
+
+/// A client that keeps its answers and sends another request in its second exchange: what was kept is the same however
+/// the stream is cut, and so is what happened.
+#[test]
+fn kept_answers_are_the_same_however_they_are_cut() {
+    let first = "HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nX-Id: 7\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX-Id: 8\r\n\r\n";
+    let second = "HTTP/1.1 404 No\r\nContent-Length: 6\r\n\r\nnobody";
+    let stream = format!("{first}{second}");
+    let other = Rc::new(Request::builder("POST", "h", "/b").body(b"x").build().unwrap());
+    for pieces in cuts(stream.as_bytes()) {
+        // Where a piece holds both, the second is an answer that nobody has asked for yet.
+        let mut fed = 0;
+        let parted = pieces.iter().any(|piece| {
+            fed += piece.len();
+            fed == first.len()
+        });
+        if !parted {
+            continue;
+        }
+        let (mut client, mut feeder) = (http1::Client::new(get()), Feeder::default());
+        client.keep_answer(Box::new(Kept::new(4)));
+        ask(&mut client);
+        let mut told = Vec::new();
+        for piece in pieces {
+            feeder.feed(&mut client, piece, |client, event| {
+                let ClientEvent::Completed(answer) = event else { return };
+                let kept = client.take_answer().unwrap();
+                assert!(client.take_answer().is_none());
+                let id = kept.headers("x-id").next().map(<[u8]>::to_vec);
+                told.push((
+                    answer.status,
+                    kept.status(),
+                    kept.body().to_vec(),
+                    kept.body_bytes(),
+                    id,
+                ));
+                if told.len() == 1 {
+                    assert!(client.replace_request(other.clone()).bytes().starts_with(b"GET / "));
+                    client.keep_answer(kept);
+                    client.start();
+                    assert!(client.pending().starts_with(b"POST /b "));
+                    client.transmitted(client.pending().len());
+                }
+            });
+        }
+        let id = Some(b"7".to_vec());
+        assert_eq!(
+            told,
+            [(200, 200, b"abcd".to_vec(), 5, id), (404, 404, b"nobo".to_vec(), 6, None)]
+        );
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_body_is_its_data_however_it_is_cut() {
+    for (stream, end) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n4;x\r\nello\r\n0\r\n\r\n",
+            false,
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\nhello", true),
+    ] {
+        for pieces in cuts(stream.as_bytes()) {
+            let (mut client, mut feeder) = (http1::Client::new(get()), Feeder::default());
+            client.keep_answer(Box::new(Kept::new(100)));
+            ask(&mut client);
+            let mut completed = 0;
+            for piece in pieces {
+                feeder.feed(&mut client, piece, |_, _| completed += 1);
+            }
+            completed += usize::from(end && client.end_of_input(&feeder.carry).is_some());
+            let kept = client.take_answer().unwrap();
+            assert_eq!((completed, kept.body(), kept.body_bytes()), (1, &b"hello"[..], 5));
+        }
+    }
 }

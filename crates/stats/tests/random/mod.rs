@@ -17,6 +17,7 @@ impl Random {
         ((self.bits() >> 11) + 1) as f64 / (1_u64 << 53) as f64
     }
 
+    #[allow(dead_code, reason = "not every test draws it")]
     pub fn exponential(&mut self, mean: f64) -> f64 {
         -self.unit().ln() * mean
     }

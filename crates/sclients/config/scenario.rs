@@ -1,0 +1,280 @@
+//! The options of a scenario, turned into the run that they ask for.
+
+use super::cli::{Command, Options, RunOptions, ScenarioOptions};
+use super::error::ConfigError;
+use super::file::{self, FileError};
+use super::invocation::{matches, options};
+use super::quoted::quoted;
+use super::{Begins, Config, Load, Phase, Protocol, check};
+use crate::scenario::{
+    Given, LimitTable, Mistake, PhaseTable, Placed, Played, Scenario, ScenarioError, read,
+};
+use clap::CommandFactory;
+use clap::parser::ValueSource;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+/// The key that stands for TARGET.
+const TARGET: &str = "target";
+/// The option that `[[limit]]` stands for.
+const LIMIT: &str = "limit";
+/// What every run has.
+const FOUR: [&str; 4] = ["open", "warm-up", "measurement", "drain"];
+
+/// Options of the run as a whole, which no phase has of its own.
+const OF_RUN: [&str; 20] = [
+    "target",
+    "out",
+    "hlog",
+    "junit",
+    "format",
+    "progress",
+    "color",
+    "seed",
+    "source",
+    "resolve",
+    "authorized",
+    "authorization",
+    "on-worker-death",
+    "restart-limit",
+    "allow-lost",
+    "grace",
+    "interval",
+    "cpus",
+    "limit",
+    "watch-pid",
+];
+
+/// The run of the scenario in `file`, as it is.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn of_file(file: &Path) -> Result<Config, ConfigError> {
+    let words = ["sclients".into(), "run".into(), file.into()];
+    let Some(Command::Run(options)) = options(&matches(&words)?)?.command else {
+        unreachable!("the second word is a command");
+    };
+    of_run(*options, &words)
+}
+
+/// The run of the scenario that `options` name; those that `words` give stand before its own.
+///
+/// # Errors
+/// The first mistake in it, or what its options mean together.
+pub fn of_run(options: ScenarioOptions, words: &[OsString]) -> Result<Config, ConfigError> {
+    let scenario = read(&options.file)?;
+    let played = Played::of(&scenario)?;
+    if scenario.phases.is_empty() {
+        return part(&scenario, &[], &scenario.limits, played, words);
+    }
+    let mut phases: Vec<Phase> = Vec::new();
+    for table in &scenario.phases {
+        let begins = begins(&scenario, table, &phases)?;
+        phases.push(phase(&scenario, table, begins, played.clone(), words)?);
+    }
+    // What holds for all of them is in each.
+    let all = part(&scenario, &scenario.phases[0].options, &scenario.limits, played, words)?;
+    check_users(&scenario, &phases)?;
+    Ok(Config { phases, ..all })
+}
+
+/// When the phase of `table` begins, `before` being those that are written before it.
+fn begins(
+    scenario: &Scenario,
+    table: &PhaseTable,
+    before: &[Phase],
+) -> Result<Begins, ConfigError> {
+    let pause = table.start.as_ref().map_or(Duration::ZERO, |start| start.it);
+    let find = |name: &Placed<String>| {
+        before.iter().position(|phase| phase.name == name.it).ok_or_else(|| {
+            let why = match &scenario.phases {
+                _ if table.name.it == name.it => "is this phase itself; name another".to_owned(),
+                all if all.iter().any(|other| other.name.it == name.it) => {
+                    "comes later; write it before this one".to_owned()
+                }
+                _ => "is not there; write a [[phase]] of that name".to_owned(),
+            };
+            shown(scenario, name.mistake(format!("phase {} {why}", quoted(&name.it))))
+        })
+    };
+    Ok(match (&table.after, &table.with) {
+        (Some(after), _) => Begins::After(find(after)?, pause),
+        (None, Some(with)) => before[find(with)?].begins.later(pause),
+        (None, None) => Begins::At(pause),
+    })
+}
+
+/// The phase of `table`.
+fn phase(
+    scenario: &Scenario,
+    table: &PhaseTable,
+    begins: Begins,
+    played: Option<Played>,
+    words: &[OsString],
+) -> Result<Phase, ConfigError> {
+    let of_run = |given: &&Given| {
+        let key = given.key.it.as_str();
+        OF_RUN.contains(&key) || key == "curve" || key.starts_with("target-")
+    };
+    if let Some(given) = table.options.iter().find(of_run) {
+        let why = format!("{} holds for the whole run; write it above the phases", given.key.it);
+        return Err(shown(scenario, given.key.mistake(why)));
+    }
+    if FOUR.contains(&table.name.it.as_str()) {
+        let why = "is a part of every run; write another name";
+        let why = format!("phase {} {why}", quoted(&table.name.it));
+        return Err(shown(scenario, table.name.mistake(why)));
+    }
+    let names: Vec<&str> = table.sessions.iter().map(|session| session.it.as_str()).collect();
+    let played = played.map(|played| played.only(&names));
+    let config = part(scenario, &table.options, &table.limits, played, words)?;
+    if config.curve.is_some() {
+        let why = "phases cannot be used with curve; leave one of them out";
+        return Err(shown(scenario, table.name.mistake(why)));
+    }
+    Ok(Phase { name: table.name.it.clone(), begins, config })
+}
+
+/// A load of `played`: `own` options stand before the scenario's, and those that `words` give before both.
+/// `words` are `sclients run FILE …`.
+fn part(
+    scenario: &Scenario,
+    own: &[Given],
+    limits: &[LimitTable],
+    played: Option<Played>,
+    words: &[OsString],
+) -> Result<Config, ConfigError> {
+    let run = merged(scenario, own, limits, words)?;
+    let mut config = check::run(run).map_err(|error| blamed(scenario, own, error))?;
+    config.sessions = played;
+    if config.sessions.is_some() {
+        check_sessions(scenario, &config)?;
+    }
+    Ok(config)
+}
+
+/// Whether there are rows for the users of all phases together.
+fn check_users(scenario: &Scenario, phases: &[Phase]) -> Result<(), ConfigError> {
+    let played = phases.first().and_then(|phase| phase.config.sessions.as_ref());
+    let procs = phases.iter().map(|phase| phase.config.procs).sum();
+    let most = phases.iter().map(|phase| phase.config.conns_max()).max().unwrap_or(0);
+    match played.and_then(|played| played.too_few_rows(procs, most)) {
+        Some(mistake) => Err(shown(scenario, mistake)),
+        None => Ok(()),
+    }
+}
+
+/// All options together.
+fn merged(
+    scenario: &Scenario,
+    own: &[Given],
+    limits: &[LimitTable],
+    words: &[OsString],
+) -> Result<RunOptions, ConfigError> {
+    let typed = matches(words)?;
+    let (_, typed) = typed.subcommand().expect("the words have a command");
+    let given = |id: &str| typed.value_source(id) == Some(ValueSource::CommandLine);
+    let inherited = scenario.options.iter();
+    let inherited = inherited.filter(|given| own.iter().all(|own| own.key.it != given.key.it));
+    let all: Vec<&Given> = inherited.chain(own).collect();
+    let command = Options::command();
+    let mut from_file = Vec::new();
+    for option in all.iter().filter(|option| option.key.it != TARGET) {
+        let (id, own) = file::of_key(&option.key.it, &option.value.it, &command)
+            .map_err(|why| shown(scenario, place(option, &why).mistake(why)))?;
+        if !given(&id) {
+            from_file.extend(own.into_iter().map(OsString::from));
+        }
+    }
+    if !given(LIMIT) {
+        let limits = limits.iter().map(|limit| format!("--limit={}", limit.word()));
+        from_file.extend(limits.map(OsString::from));
+    }
+    let (before, after) = words.split_at(2);
+    let all_words = [before, &from_file, after].concat();
+    let blame = |error: ConfigError| blamed(scenario, own, error);
+    let options = matches(&all_words).and_then(|matches| options(&matches)).map_err(blame)?;
+    let Some(Command::Run(options)) = options.command else {
+        unreachable!("the second word is a command");
+    };
+    let mut run = options.run;
+    if let (None, Some(target)) = (&run.target, all.iter().rfind(|option| option.key.it == TARGET))
+    {
+        run.target = Some(target_of(scenario, target)?);
+    }
+    Ok(run)
+}
+
+fn target_of(scenario: &Scenario, option: &Given) -> Result<super::Target, ConfigError> {
+    let text = option.value.it.as_str().ok_or_else(|| {
+        shown(
+            scenario,
+            option.value.mistake("target is a text; write target = \"http://127.0.0.1/\""),
+        )
+    })?;
+    super::target::parse(text)
+        .map_err(|error| shown(scenario, option.value.mistake(format!("TARGET {error}"))))
+}
+
+/// Where `option` is wrong: a key that is none, or its value.
+fn place(option: &Given, why: &str) -> Placed<()> {
+    let of_key = why.contains("is not an option");
+    Placed::new((), if of_key { option.key.span.clone() } else { option.value.span.clone() })
+}
+
+/// What is said of an option that the scenario gives is shown there.
+fn blamed(scenario: &Scenario, own: &[Given], error: ConfigError) -> ConfigError {
+    let message = error.to_string();
+    let names = |given: &&Given| {
+        let name = format!("--{}", given.key.it);
+        message.strip_prefix(&name).is_some_and(|rest| rest.starts_with([' ', ':']))
+    };
+    let of_phases = scenario.phases.iter().flat_map(|phase| &phase.limits);
+    let of_limit =
+        scenario.limits.iter().chain(of_phases).find(|limit| {
+            message.starts_with("--limit") && message.contains(limit.check.it.trim())
+        });
+    match own.iter().rev().chain(&scenario.options).find(names) {
+        Some(given) => shown(scenario, given.value.mistake(message)),
+        None if of_limit.is_some() => {
+            let limit = of_limit.expect("it was just looked for");
+            shown(scenario, limit.check.mistake(message))
+        }
+        None => FileError::Words { path: scenario.source.name.clone(), message }.into(),
+    }
+}
+
+/// What a run of sessions cannot be.
+fn check_sessions(scenario: &Scenario, config: &Config) -> Result<(), ConfigError> {
+    let first = &scenario.sessions[0].name;
+    let models = matches!(config.load, Load::Closed | Load::Open { .. });
+    let said = [
+        (!models, "sessions work only with load closed or open; change load or leave them out"),
+        (
+            config.protocol() == Protocol::Echo,
+            "sessions work only with an http target; change it or leave them out",
+        ),
+        (
+            config.finish_early,
+            "sessions cannot be used with early-answer finish; leave one of them out",
+        ),
+        (!config.body.is_empty(), "sessions cannot be used with data; give their steps a body"),
+        (
+            config.method != "GET",
+            "sessions cannot be used with request; write the method in their steps",
+        ),
+    ];
+    if let Some((_, why)) = said.iter().find(|(wrong, _)| *wrong) {
+        return Err(shown(scenario, first.mistake(*why)));
+    }
+    let played = config.sessions.as_ref().expect("they are checked where they are");
+    match played.too_few_rows(config.procs, config.conns_max()) {
+        Some(mistake) => Err(shown(scenario, mistake)),
+        None => Ok(()),
+    }
+}
+
+fn shown(scenario: &Scenario, mistake: Mistake) -> ConfigError {
+    ScenarioError::shown(&scenario.source, mistake).into()
+}

@@ -1,0 +1,107 @@
+//! The phases of a scenario, each as a report of its own: a list for a program, a table for a person.
+
+use super::{json as object, text};
+use crate::config::Load;
+use crate::number::{duration, grouped};
+use crate::summary::Summary;
+use crate::verdict::Verdict;
+use serde_json::{Value, json};
+use stats::{Counter, Latency, Phase};
+use std::fmt::Write as _;
+
+/// What is told of each phase as it is of a whole run.
+const KEYS: [&str; 10] = [
+    "plan",
+    "connections",
+    "storms",
+    "attempts",
+    "requests",
+    "throughput",
+    "latency_us",
+    "statuses",
+    "verdict",
+    "generator",
+];
+
+/// The list; none in a run without phases.
+pub fn json(summary: &Summary) -> Option<Value> {
+    let phases = summary.phases();
+    let crews = &summary.plan.crews;
+    let begins = |name: &str| {
+        let crew = crews.iter().find(|crew| crew.name == name)?;
+        Some(crew.begins.in_words(|before| &crews[before].name))
+    };
+    let told = |(name, phase): &(String, Summary)| {
+        let mut whole = object::of_part(phase, &Verdict::of_phase(phase));
+        let mut object = json!({
+            "name": name,
+            "begins": begins(name),
+            "begun_after_seconds": phase.after_start(phase.begun()),
+            "load_after_seconds": phase.after_start(phase.loaded()),
+            "seconds": phase.measured_seconds(),
+        });
+        for key in KEYS {
+            if let Some(value) = whole.get_mut(key) {
+                object[key] = value.take();
+            }
+        }
+        object
+    };
+    (!phases.is_empty()).then(|| json!({ "phases": phases.iter().map(told).collect::<Vec<_>>() }))
+}
+
+/// The table, a row each; empty in a run without phases.
+fn table(summary: &Summary) -> Vec<String> {
+    let phases = summary.phases();
+    let width = phases.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(5);
+    let mut rows = Vec::new();
+    if !phases.is_empty() {
+        rows.push(format!(
+            "{:<width$}  {:<8}  {:>9}  {:>8}  {:>11}  {:>8}  {:>9}  {:>9}  verdict",
+            "", "load", "begins", "length", "requests/s", "failed", "p50", "p99"
+        ));
+    }
+    for (name, phase) in &phases {
+        rows.push(format!("{name:<width$}  {}", row(phase)));
+    }
+    rows
+}
+
+fn row(phase: &Summary) -> String {
+    let latency = match phase.plan.config.load {
+        Load::Closed => Latency::FromSend,
+        _ => Latency::FromDue,
+    };
+    let histogram = phase.fold.histogram(latency);
+    let quantile =
+        |p| histogram.quantile(p).map_or_else(|| "-".into(), |nanos| duration(nanos as f64));
+    let counters = phase.counters();
+    let seconds = phase.measured_seconds();
+    let completed = phase.fold.phase(Phase::Measurement).of(Counter::RequestsCompleted);
+    let mut row = String::new();
+    let begins = phase.after_start(phase.loaded());
+    let begins = begins.map_or_else(|| "never".into(), |at| format!("{at:.1} s"));
+    let rate = if seconds > 0.0 { completed as f64 / seconds } else { 0.0 };
+    let failed = object::failed_share(&counters);
+    let failed = failed.map_or_else(|| "-".into(), |share| format!("{:.2} %", share * 100.0));
+    let _ = write!(
+        row,
+        "{:<8}  {begins:>9}  {:>8}  {:>11}  {failed:>8}  {:>9}  {:>9}  {}",
+        phase.plan.config.load.name(),
+        format!("{seconds:.1} s"),
+        grouped(rate as u64),
+        quantile(0.5),
+        quantile(0.99),
+        Verdict::of_phase(phase).state.name(),
+    );
+    row
+}
+
+/// The table for a person. Why a phase cannot be trusted is among the run's reasons.
+pub fn lines(page: &mut text::Page, summary: &Summary) {
+    let mut label = "phases";
+    for row in table(summary) {
+        page.line(label, &row);
+        label = "";
+    }
+}

@@ -1,0 +1,264 @@
+//! Sessions: what one user does, step by step.
+
+use super::check::{self, Check};
+use super::extract::{self, Extract};
+use super::located::{Mistake, Placed, Span};
+use super::table::{Node, Table, text};
+use super::template::Template;
+use crate::config::list;
+use crate::config::quantity::pause;
+use crate::config::quoted::quoted;
+use std::time::Duration;
+
+/// The most requests of all sessions together; each has counters and a histogram in every report.
+pub const REQUESTS_MAX: usize = 128;
+/// The most repeats of a loop, and how deep loops stand in each other.
+const LOOP_MAX: u64 = 1_000_000;
+const LOOPS_DEEP_MAX: usize = 4;
+/// The largest weight.
+const WEIGHT_MAX: u64 = 1_000_000;
+/// The most checks of one request.
+const CHECKS_MAX: usize = 16;
+
+const KEYS: [&str; 3] = ["name", "weight", "step"];
+const KINDS: [&str; 4] = ["request", "think", "pause", "loop"];
+const OF_REQUEST: [&str; 7] =
+    ["name", "request", "headers", "body", "body-file", "expect", "extract"];
+
+/// What one user does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub name: Placed<String>,
+    /// How often it is drawn, beside the weights of the others.
+    pub weight: u32,
+    /// What is done, in order; at least one request.
+    pub steps: Vec<Step>,
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A request and what is made of its answer.
+    Request(Box<Request>),
+    /// A pause, drawn evenly between the two, inclusive.
+    Think(Duration, Duration),
+    /// Steps so many times.
+    Loop(u32, Vec<Self>),
+}
+
+/// A request and what is made of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its name: given, or method and path as written.
+    pub name: String,
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: Template,
+    /// Headers, in order.
+    pub headers: Vec<(String, Template)>,
+    /// What is sent.
+    pub body: Body,
+    /// Statuses that are expected, inclusive ranges; empty leaves it to the run's.
+    pub statuses: Vec<(u16, u16)>,
+    /// What else is expected.
+    pub checks: Vec<Check>,
+    /// What is taken out of the answer.
+    pub extracts: Vec<Extract>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A request's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// None.
+    None,
+    /// A text, maybe with holes.
+    Text(Template),
+    /// The bytes of a file as they are.
+    File(Placed<String>),
+}
+
+impl Session {
+    /// Reads one `[[session]]`.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub(super) fn read(node: Node<'_>) -> Result<Self, Mistake> {
+        let table = Table::of(node, "a session")?;
+        table.only("a session", &KEYS)?;
+        let name = table.needs_text("a session", "name", "browse")?;
+        let weight = table.count("weight", 1, WEIGHT_MAX)?.unwrap_or(1) as u32;
+        let steps = steps(&table, "step", 0)?;
+        if !steps.iter().any(Step::has_request) {
+            return Err(name.mistake(
+                "this session makes no request; write [[session.step]] request = \"GET /\"",
+            ));
+        }
+        if matches!(steps.first(), Some(Step::Think(..))) {
+            return Err(name.mistake(
+                "this session begins with a pause; begin with a request and pause behind it",
+            ));
+        }
+        Ok(Self { name, weight, steps })
+    }
+
+    /// The requests, in the order in which they are written.
+    pub fn requests(&self) -> Vec<&Request> {
+        let mut found = Vec::new();
+        self.steps.iter().for_each(|step| step.collect(&mut found));
+        found
+    }
+}
+
+impl Step {
+    fn has_request(&self) -> bool {
+        match self {
+            Self::Request(_) => true,
+            Self::Think(..) => false,
+            Self::Loop(_, steps) => steps.iter().any(Self::has_request),
+        }
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Request>) {
+        match self {
+            Self::Request(request) => found.push(request),
+            Self::Think(..) => {}
+            Self::Loop(_, steps) => steps.iter().for_each(|step| step.collect(found)),
+        }
+    }
+
+    fn read(node: Node<'_>, depth: usize) -> Result<Self, Mistake> {
+        let table = Table::of(node, "a step")?;
+        let kinds: Vec<Placed<&str>> = table.keys().filter(|key| KINDS.contains(&key.it)).collect();
+        match kinds.as_slice() {
+            [] => {
+                let all = [&KINDS[..], &OF_REQUEST].concat();
+                table.only("a step", &all)?;
+                let remedy =
+                    "a step needs one of request, think, pause, loop; write request = \"GET /\"";
+                Err(Mistake::new(table.span.clone(), remedy))
+            }
+            [kind] => Self::of_kind(kind.it, &table, depth),
+            [first, second, ..] => {
+                let message = format!(
+                    "a step is one thing, and this has {} already; begin another [[session.step]]",
+                    first.it
+                );
+                Err(second.mistake(message))
+            }
+        }
+    }
+
+    fn of_kind(kind: &str, table: &Table<'_>, depth: usize) -> Result<Self, Mistake> {
+        match kind {
+            "request" => Request::read(table).map(|request| Self::Request(Box::new(request))),
+            "loop" => repeated(table, depth),
+            kind => {
+                table.only("a pause", &[kind])?;
+                let (from, to) = table.read(kind, thinking)?.expect("the key was found").it;
+                Ok(Self::Think(from, to))
+            }
+        }
+    }
+}
+
+fn steps(table: &Table<'_>, key: &str, depth: usize) -> Result<Vec<Step>, Mistake> {
+    let remedy = "steps are an array; write [[session.step]]";
+    table.list(key, remedy)?.into_iter().map(|node| Step::read(node, depth)).collect()
+}
+
+fn repeated(table: &Table<'_>, depth: usize) -> Result<Step, Mistake> {
+    table.only("a loop", &["loop", "steps"])?;
+    let times = table.count("loop", 1, LOOP_MAX)?.expect("the key was found") as u32;
+    let place = table.find("loop").map_or(table.span.clone(), |node| node.span());
+    if depth == LOOPS_DEEP_MAX {
+        let message =
+            format!("loops stand at most {LOOPS_DEEP_MAX} deep in each other; write them flatter");
+        return Err(Mistake::new(place, message));
+    }
+    let steps = steps(table, "steps", depth + 1)?;
+    // Without one a worker could be in the loop for ever and never wait for an answer.
+    if !steps.iter().any(Step::has_request) {
+        return Err(Mistake::new(
+            place,
+            "this loop makes no request; write steps = [{ request = \"GET /\" }]",
+        ));
+    }
+    Ok(Step::Loop(times, steps))
+}
+
+/// Reads `1s` or `1s..3s`.
+fn thinking(text: &str) -> Result<(Duration, Duration), String> {
+    let time = |text: &str| pause(text).map_err(|error| error.to_string());
+    match text.split_once("..") {
+        None => time(text).map(|time| (time, time)),
+        Some((from, to)) => match (time(from)?, time(to)?) {
+            (from, to) if from <= to => Ok((from, to)),
+            _ => Err(format!("{} goes down; write the shorter time first", quoted(text))),
+        },
+    }
+}
+
+impl Request {
+    fn read(table: &Table<'_>) -> Result<Self, Mistake> {
+        table.only("a request", &OF_REQUEST)?;
+        let line = table.needs_text("a request", "request", "GET /")?;
+        let (method, path) = method_and_path(&line)?;
+        let expect = table.find("expect").map(check::read).transpose()?;
+        let check::Expected { statuses, checks } = expect.unwrap_or_default();
+        let extracts = table.find("extract").map(extract::read).transpose()?.unwrap_or_default();
+        if checks.len().max(extracts.len()) > CHECKS_MAX {
+            let message =
+                format!("more than {CHECKS_MAX} checks or values of one answer; leave some out");
+            return Err(line.mistake(message));
+        }
+        Ok(Self {
+            name: table.text("name")?.map_or_else(|| line.it.clone(), |name| name.it),
+            method,
+            path,
+            headers: table.find("headers").map(headers).transpose()?.unwrap_or_default(),
+            body: body(table)?,
+            statuses,
+            checks,
+            extracts,
+            span: line.span,
+        })
+    }
+}
+
+fn method_and_path(line: &Placed<String>) -> Result<(String, Template), Mistake> {
+    let (method, path) = line.it.split_once(' ').unwrap_or((&line.it, ""));
+    let method = list::method(method).map_err(|error| line.mistake(error.to_string()))?;
+    let path = path.trim();
+    if !path.starts_with('/') && !path.starts_with("{{") {
+        let message = format!(
+            "{} has no path; write GET /items, all requests go to TARGET",
+            quoted(&line.it)
+        );
+        return Err(line.mistake(message));
+    }
+    let path = Template::read(&Placed::new(path.to_owned(), line.span.clone()))?;
+    Ok((method, path))
+}
+
+fn headers(node: Node<'_>) -> Result<Vec<(String, Template)>, Mistake> {
+    let header = |(name, value): (Placed<&str>, Node<'_>)| {
+        let value = text(value, name.it)?;
+        Ok((name.it.to_owned(), Template::read(&value)?))
+    };
+    Table::of(node, "headers")?.entries().map(header).collect()
+}
+
+fn body(table: &Table<'_>) -> Result<Body, Mistake> {
+    match (table.text("body")?, table.text("body-file")?) {
+        (Some(_), Some(file)) => {
+            Err(file.mistake("a request has one body; leave body or body-file out"))
+        }
+        (Some(text), None) => Template::read(&text).map(Body::Text),
+        (None, Some(file)) => Ok(Body::File(file)),
+        (None, None) => Ok(Body::None),
+    }
+}

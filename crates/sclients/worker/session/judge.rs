@@ -1,0 +1,182 @@
+//! What is expected of an answer, and what is taken out of it.
+
+use super::program::{CheckPlay, FoundPlay, RequestPlay};
+use crate::scenario::scalar;
+use protocols::http1::Kept;
+use std::io::Write;
+
+/// The longest value that is taken out of an answer; a longer one is not found.
+const VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// What an answer is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The checks that failed, a bit each.
+    pub failed: u32,
+    /// Something was to be taken out and is not there.
+    pub empty_handed: bool,
+}
+
+/// Judges an answer that took `nanos`; `kept` is none where nothing of it is looked at. Values go to `values`.
+pub fn judge(
+    play: &RequestPlay,
+    kept: Option<&Kept>,
+    nanos: u64,
+    values: &mut [Vec<u8>],
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (index, check) in play.checks.iter().enumerate() {
+        if !holds(check, kept, nanos) {
+            verdict.failed |= 1 << index;
+        }
+    }
+    for (variable, found) in &play.extracts {
+        let value = &mut values[usize::from(*variable)];
+        value.clear();
+        let taken = kept.and_then(|kept| extract(found, kept, value));
+        verdict.empty_handed |= taken.is_none() || value.len() > VALUE_BYTES_MAX;
+    }
+    verdict
+}
+
+fn holds(check: &CheckPlay, kept: Option<&Kept>, nanos: u64) -> bool {
+    match (check, kept) {
+        (CheckPlay::Within(most), _) => nanos <= *most,
+        (_, None) => false,
+        (CheckPlay::Header(name, holds), Some(kept)) => {
+            kept.headers(name).any(|value| contains(&value.to_ascii_lowercase(), holds))
+        }
+        (CheckPlay::Contains(text), Some(kept)) => text.find(kept.body()).is_some(),
+        (CheckPlay::Matches(expression), Some(kept)) => expression.is_match(kept.body()),
+        (CheckPlay::Bytes(from, to), Some(kept)) => (*from..=*to).contains(&kept.body_bytes()),
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || text.windows(part.len()).any(|window| window == part)
+}
+
+fn extract(found: &FoundPlay, kept: &Kept, value: &mut Vec<u8>) -> Option<()> {
+    match found {
+        FoundPlay::Status => {
+            write!(value, "{}", kept.status()).expect("writing to memory does not fail");
+        }
+        FoundPlay::Header(name) => value.extend_from_slice(kept.headers(name).next()?),
+        FoundPlay::Regex(expression) => {
+            let groups = expression.captures(kept.body())?;
+            let group = if groups.len() > 1 { groups.get(1)? } else { groups.get(0)? };
+            value.extend_from_slice(group.as_bytes());
+        }
+        FoundPlay::Between(ends) => {
+            let [before, behind] = &**ends;
+            let rest = &kept.body()[before.find(kept.body())? + before.needle().len()..];
+            value.extend_from_slice(&rest[..behind.find(rest)?]);
+        }
+        FoundPlay::Json(pointer) => {
+            let json: serde_json::Value = serde_json::from_slice(kept.body()).ok()?;
+            value.extend_from_slice(scalar(json.pointer(pointer)?)?.as_bytes());
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::request;
+    use super::*;
+    use proptest::prelude::*;
+    use protocols::http1::{Client, Manner, Request};
+    use protocols::{ClientMachine, Machine};
+    use std::rc::Rc;
+    use wire::{CheckCode, FoundCode};
+
+    /// An answer as a machine keeps it.
+    fn kept(head: &str, body: &[u8]) -> Box<Kept> {
+        let request = Request::encoded(b"GET".to_vec(), "GET", true, Manner::STRICT);
+        let mut client = Client::new(Rc::new(request));
+        client.keep_answer(Box::new(Kept::new(100)));
+        client.start();
+        client.transmitted(3);
+        let head = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len());
+        client.receive(&[head.as_bytes(), body].concat());
+        client.take_answer().unwrap()
+    }
+
+    fn judged(
+        checks: Vec<CheckCode>,
+        found: Vec<FoundCode>,
+        kept: &Kept,
+    ) -> (Verdict, Vec<String>) {
+        let play = request(checks, found);
+        let mut values = vec![Vec::new(); play.extracts.len()];
+        let verdict = judge(&play, Some(kept), 5, &mut values);
+        (verdict, values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect())
+    }
+
+    #[test]
+    fn each_check_holds_or_not() {
+        let header = |name: &str, holds: &str| CheckCode::Header(name.into(), holds.into());
+        let kept = kept("X-A: Hello\r\n", b"{\"a\": [\"x.y\"]}");
+        for (check, holds) in [
+            (header("x-a", "hell"), true),
+            (header("X-A", ""), true),
+            (header("x-a", "bye"), false),
+            (header("x-b", ""), false),
+            (CheckCode::Contains(b"x.y".to_vec()), true),
+            (CheckCode::Contains(b"x+y".to_vec()), false),
+            (CheckCode::Matches("x.y".into()), true),
+            (CheckCode::Matches("^x".into()), false),
+            (CheckCode::Bytes(14, 14), true),
+            (CheckCode::Bytes(15, 99), false),
+            (CheckCode::Within(5), true),
+            (CheckCode::Within(4), false),
+        ] {
+            let (verdict, _) = judged(vec![check.clone()], Vec::new(), &kept);
+            assert_eq!((verdict.failed == 0, verdict.empty_handed), (holds, false), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_found_where_they_are() {
+        let kept =
+            kept("X-A: Hello\r\n", b"{\"a\": [\"x.y\", 7, true, null, {}], \"id=\": \"1&2\"}");
+        let json = |pointer: &str| FoundCode::Json(pointer.into());
+        let regex = |text: &str| FoundCode::Regex(text.into());
+        let between = |from: &str, to: &str| FoundCode::Between(from.into(), to.into());
+        for (found, value) in [
+            (json("/a/0"), Some("x.y")),
+            (json("/a/1"), Some("7")),
+            (json("/a/2"), Some("true")),
+            (json("/a/3"), None),
+            (json("/a/4"), None),
+            (json("/b"), None),
+            (regex("[a-z]\\.([a-z])"), Some("y")),
+            (regex("[0-9]"), Some("7")),
+            (regex("z(z)?"), None),
+            (between("\": \"", "&"), Some("1")),
+            (between("[", "]"), Some("\"x.y\", 7, true, null, {}")),
+            (between("]", "["), None),
+            (FoundCode::Header("x-a".into()), Some("Hello")),
+            (FoundCode::Header("x-b".into()), None),
+            (FoundCode::Status, Some("200")),
+        ] {
+            let (verdict, values) = judged(Vec::new(), vec![found.clone()], &kept);
+            assert_eq!(verdict.empty_handed, value.is_none(), "{found:?}");
+            assert_eq!(values[0], value.unwrap_or_default(), "{found:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_judged(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let checks = vec![CheckCode::Matches("(a|b)*c".into()), CheckCode::Bytes(0, 300)];
+            let found = vec![
+                FoundCode::Json("/a/0".into()),
+                FoundCode::Between("\u{0}".into(), "\u{1}".into()),
+                FoundCode::Regex("(.)(.)".into()),
+            ];
+            let (verdict, _) = judged(checks, found, &kept("", &body));
+            prop_assert_eq!(verdict.failed & 2, 0);
+        }
+    }
+}

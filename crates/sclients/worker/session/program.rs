@@ -1,0 +1,280 @@
+//! A share of sessions, made ready to be played.
+
+use crate::scenario::{PatternError, pattern};
+use memchr::memmem::Finder;
+use protocols::http1::{Manner, Request};
+use regex::bytes::Regex;
+use std::rc::Rc;
+use wire::{
+    CheckCode, FeedShare, FoundCode, OrderKind, RequestCode, Segment, SessionShare, SessionsShare,
+    StepCode,
+};
+
+/// Why a share cannot be played; a supervisor of the same build never sends such.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// An expression.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A number that is out of its bounds.
+    #[error("a program that cannot be")]
+    Broken,
+}
+
+/// All sessions of a worker.
+#[derive(Debug)]
+pub struct Program {
+    /// In order.
+    pub sessions: Vec<SessionPlay>,
+    /// Where rows come from.
+    pub feeds: Vec<FeedPlay>,
+    /// The sum of all weights.
+    pub weights: u64,
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct SessionPlay {
+    /// How often it is drawn.
+    pub weight: u32,
+    /// Its variables.
+    pub variables: u16,
+    /// Its feeds.
+    pub feeds: Vec<u16>,
+    /// What is done.
+    pub steps: Vec<StepPlay>,
+    /// Its requests.
+    pub requests: Vec<RequestPlay>,
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub enum StepPlay {
+    /// The request of this number.
+    Request(u16),
+    /// A pause between the two, in nanoseconds.
+    Pause(u64, u64),
+    /// What follows, so many times.
+    Repeat(u32),
+    /// Back behind the repeat at this place.
+    Again(u16),
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct RequestPlay {
+    /// The request itself, where it has no holes; else one of its kind.
+    pub request: Rc<Request>,
+    /// Whether it has holes.
+    pub has_holes: bool,
+    /// Its head and body, where it has.
+    pub head: Vec<Segment>,
+    /// See `head`.
+    pub body: Vec<Segment>,
+    /// Expected statuses.
+    pub statuses: Vec<(u16, u16)>,
+    /// Checks.
+    pub checks: Vec<CheckPlay>,
+    /// Variables and where their values are found.
+    pub extracts: Vec<(u16, FoundPlay)>,
+    /// Whether the answer has to be kept.
+    pub keeps: bool,
+}
+
+/// One check.
+#[derive(Debug)]
+pub enum CheckPlay {
+    /// See [`CheckCode::Header`].
+    Header(String, Vec<u8>),
+    /// The body holds this.
+    Contains(Box<Finder<'static>>),
+    /// The expression finds something in the body.
+    Matches(Regex),
+    /// See [`CheckCode::Bytes`].
+    Bytes(u64, u64),
+    /// See [`CheckCode::Within`].
+    Within(u64),
+}
+
+/// Where a value is found.
+#[derive(Debug)]
+pub enum FoundPlay {
+    /// By a JSON pointer.
+    Json(String),
+    /// Behind the first of one text and before the next of the other.
+    Between(Box<[Finder<'static>; 2]>),
+    /// By the first group of an expression, or all of it.
+    Regex(Regex),
+    /// The first header of this name.
+    Header(String),
+    /// The status.
+    Status,
+}
+
+/// One worker's rows.
+#[derive(Debug)]
+pub struct FeedPlay {
+    /// Which row comes next.
+    pub order: OrderKind,
+    columns: usize,
+    text: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Program {
+    /// The program of `share`; answers are taken in `manner`.
+    ///
+    /// # Errors
+    /// What no supervisor of this build sends.
+    pub fn new(share: SessionsShare, manner: Manner) -> Result<Self, ProgramError> {
+        let feeds: Vec<FeedPlay> =
+            share.feeds.into_iter().map(FeedPlay::of).collect::<Result<_, _>>()?;
+        let session = |session| SessionPlay::of(session, manner);
+        let sessions: Vec<SessionPlay> =
+            share.sessions.into_iter().map(session).collect::<Result<_, _>>()?;
+        let weights = sessions.iter().map(|session| u64::from(session.weight)).sum();
+        let drawn = sessions.iter().flat_map(|session| &session.feeds);
+        let known = drawn.into_iter().all(|feed| usize::from(*feed) < feeds.len());
+        if weights == 0 || !known {
+            Err(ProgramError::Broken)
+        } else {
+            Ok(Self { sessions, feeds, weights })
+        }
+    }
+}
+
+impl SessionPlay {
+    fn of(share: SessionShare, manner: Manner) -> Result<Self, ProgramError> {
+        let (mut steps, mut requests, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        for code in share.code {
+            let at = steps.len() as u16;
+            steps.push(match code {
+                StepCode::Request(code) => {
+                    requests.push(RequestPlay::of(*code, manner)?);
+                    StepPlay::Request(requests.len() as u16 - 1)
+                }
+                StepCode::Pause(from, to) => StepPlay::Pause(from, to.max(from)),
+                StepCode::Repeat(times) => {
+                    open.push((at, requests.len()));
+                    StepPlay::Repeat(times)
+                }
+                StepCode::Again => {
+                    let (begin, before) = open.pop().ok_or(ProgramError::Broken)?;
+                    if before == requests.len() {
+                        return Err(ProgramError::Broken);
+                    }
+                    StepPlay::Again(begin)
+                }
+            });
+        }
+        if requests.is_empty() || !open.is_empty() || steps.len() > usize::from(u16::MAX) {
+            return Err(ProgramError::Broken);
+        }
+        let SessionShare { weight, variables, feeds, .. } = share;
+        Ok(Self { weight, variables, feeds, steps, requests })
+    }
+}
+
+impl RequestPlay {
+    fn of(code: RequestCode, manner: Manner) -> Result<Self, ProgramError> {
+        let RequestCode { method, persistent, head, body, statuses, checks, extracts } = code;
+        let (bytes, has_holes) = match head.as_slice() {
+            [Segment::Text(text)] if body.is_empty() => (text.clone(), false),
+            _ => (Vec::new(), true),
+        };
+        let checks: Vec<CheckPlay> =
+            checks.into_iter().map(CheckPlay::of).collect::<Result<_, _>>()?;
+        let extract = |(variable, code)| Ok((variable, FoundPlay::of(code)?));
+        let extracts: Vec<_> =
+            extracts.into_iter().map(extract).collect::<Result<_, ProgramError>>()?;
+        let looks = |check: &CheckPlay| !matches!(check, CheckPlay::Within(_));
+        Ok(Self {
+            request: Rc::new(Request::encoded(bytes, &method, persistent, manner)),
+            has_holes,
+            head,
+            body,
+            statuses,
+            keeps: checks.iter().any(looks) || !extracts.is_empty(),
+            checks,
+            extracts,
+        })
+    }
+}
+
+impl CheckPlay {
+    fn of(code: CheckCode) -> Result<Self, ProgramError> {
+        Ok(match code {
+            CheckCode::Header(name, holds) => Self::Header(name, holds.into_bytes()),
+            CheckCode::Contains(text) => Self::Contains(Box::new(Finder::new(&text).into_owned())),
+            CheckCode::Matches(text) => Self::Matches(pattern(&text)?),
+            CheckCode::Bytes(from, to) => Self::Bytes(from, to),
+            CheckCode::Within(nanos) => Self::Within(nanos),
+        })
+    }
+}
+
+impl FoundPlay {
+    fn of(code: FoundCode) -> Result<Self, ProgramError> {
+        Ok(match code {
+            FoundCode::Json(pointer) => Self::Json(pointer),
+            FoundCode::Between(before, behind) => {
+                let finder = |text: &[u8]| Finder::new(text).into_owned();
+                Self::Between(Box::new([finder(&before), finder(&behind)]))
+            }
+            FoundCode::Regex(text) => Self::Regex(pattern(&text)?),
+            FoundCode::Header(name) => Self::Header(name),
+            FoundCode::Status => Self::Status,
+        })
+    }
+}
+
+impl FeedPlay {
+    fn of(share: FeedShare) -> Result<Self, ProgramError> {
+        let FeedShare { order, columns, text, ends } = share;
+        let columns = usize::from(columns);
+        let sorted = ends.is_sorted() && ends.last().is_some_and(|end| *end as usize <= text.len());
+        let whole = columns > 0 && ends.len() % columns == 0;
+        if sorted && whole {
+            Ok(Self { order, columns, text, ends })
+        } else {
+            Err(ProgramError::Broken)
+        }
+    }
+
+    /// How many rows there are; at least one.
+    pub fn rows(&self) -> usize {
+        self.ends.len() / self.columns
+    }
+
+    /// A value of a row.
+    pub fn value(&self, row: u32, column: u16) -> &[u8] {
+        let at = row as usize * self.columns + usize::from(column);
+        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[begin as usize..self.ends[at] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{asks, feed, program};
+    use super::*;
+
+    #[test]
+    fn what_could_hang_or_go_out_of_bounds_is_refused() {
+        use StepCode::{Again, Repeat};
+        assert!(program(&[Repeat(2), asks(), Again], vec![feed(OrderKind::Random, 1)]).is_ok());
+        for steps in [&[][..], &[Repeat(2), Again, asks()], &[asks(), Again], &[Repeat(2), asks()]]
+        {
+            assert!(program(steps, Vec::new()).is_err(), "{steps:?}");
+        }
+        for broken in [
+            feed(OrderKind::Random, 0),
+            FeedShare { columns: 0, ..feed(OrderKind::Random, 2) },
+            FeedShare { ends: vec![1, 9], ..feed(OrderKind::Random, 2) },
+            FeedShare { ends: vec![2, 1], ..feed(OrderKind::Random, 2) },
+            FeedShare { columns: 3, ..feed(OrderKind::Random, 2) },
+        ] {
+            assert!(program(&[asks()], vec![broken]).is_err());
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Who is where in which session, and with which values.
+
+use super::program::{Program, SessionPlay, StepPlay};
+use dispatch::Instant;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use std::num::NonZeroU32;
+use std::time::Duration;
+use wire::OrderKind;
+
+/// What sets these draws apart from the others of a worker.
+const SEED: u64 = 0x5e55_1015;
+
+/// A user's name while their session goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UserId(NonZeroU32);
+
+/// What a user does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A request.
+    Request,
+    /// Nothing: the session was played to its end.
+    Over,
+}
+
+/// One user. Their memory is used again.
+#[derive(Debug, Default)]
+pub struct User {
+    /// The session.
+    pub session: u16,
+    /// Its request that is under way or comes next.
+    pub request: u16,
+    /// When that is due, once it is known.
+    pub due: Instant,
+    /// The step behind it.
+    at: u16,
+    /// How often each loop that is open is still to be repeated.
+    loops: Vec<u32>,
+    /// Rows, in the order of the session's feeds.
+    pub rows: Vec<u32>,
+    /// Values of variables.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// All users of a worker.
+#[derive(Debug)]
+pub struct Users {
+    users: Vec<User>,
+    free: Vec<UserId>,
+    rows: Vec<Rows>,
+    random: Xoshiro256PlusPlus,
+}
+
+/// Which row of a feed is next.
+#[derive(Debug)]
+enum Rows {
+    Sequential {
+        next: u32,
+        count: u32,
+    },
+    Random {
+        count: u32,
+    },
+    /// Those that nobody has.
+    Unique(Vec<u32>),
+}
+
+impl Users {
+    /// Nobody yet.
+    pub fn new(program: &Program, seed: u64) -> Self {
+        let rows = |feed: &super::program::FeedPlay| {
+            let count = feed.rows() as u32;
+            match feed.order {
+                OrderKind::Sequential => Rows::Sequential { next: 0, count },
+                OrderKind::Random => Rows::Random { count },
+                OrderKind::Unique => Rows::Unique((0..count).rev().collect()),
+            }
+        };
+        Self {
+            users: Vec::new(),
+            free: Vec::new(),
+            rows: program.feeds.iter().map(rows).collect(),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed ^ SEED),
+        }
+    }
+
+    /// Another user begins a session, drawn by weight, before its first request.
+    pub fn begin(&mut self, program: &Program) -> UserId {
+        let session = draw(&program.sessions, self.random.next_u64() % program.weights);
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.users.push(User::default());
+            let count = u32::try_from(self.users.len()).expect("users are on places");
+            UserId(NonZeroU32::new(count).expect("one was just added"))
+        });
+        let play = &program.sessions[usize::from(session)];
+        let user = &mut self.users[index(id)];
+        (user.session, user.at) = (session, 0);
+        user.loops.clear();
+        user.rows.clear();
+        for feed in &play.feeds {
+            user.rows.push(self.rows[usize::from(*feed)].take(&mut self.random));
+        }
+        user.values.resize_with(play.variables.into(), Vec::new);
+        user.values.iter_mut().for_each(Vec::clear);
+        self.advance(id, program, Instant::default());
+        id
+    }
+
+    /// Goes on behind the request that ended at `end`.
+    pub fn advance(&mut self, id: UserId, program: &Program, end: Instant) -> Next {
+        let user = &mut self.users[index(id)];
+        let play = &program.sessions[usize::from(user.session)];
+        let mut pause = 0_u64;
+        while let Some(step) = play.steps.get(usize::from(user.at)) {
+            user.at += 1;
+            match *step {
+                StepPlay::Request(request) => {
+                    user.request = request;
+                    user.due = end + Duration::from_nanos(pause);
+                    return Next::Request;
+                }
+                StepPlay::Pause(from, to) => {
+                    pause = pause.saturating_add(between(from, to, self.random.next_u64()));
+                }
+                StepPlay::Repeat(times) => user.loops.push(times),
+                StepPlay::Again(begin) => {
+                    let left = user.loops.last_mut().expect("a loop was opened before it ends");
+                    *left = left.saturating_sub(1);
+                    match *left {
+                        0 => drop(user.loops.pop()),
+                        _ => user.at = begin + 1,
+                    }
+                }
+            }
+        }
+        Next::Over
+    }
+
+    /// The session is over; its rows may be another's.
+    pub fn release(&mut self, id: UserId, program: &Program) {
+        let user = &self.users[index(id)];
+        let feeds = &program.sessions[usize::from(user.session)].feeds;
+        for (feed, row) in feeds.iter().zip(&user.rows) {
+            if let Rows::Unique(free) = &mut self.rows[usize::from(*feed)] {
+                free.push(*row);
+            }
+        }
+        self.free.push(id);
+    }
+
+    /// The user of this name, and what draws for them.
+    pub fn drawing(&mut self, id: UserId) -> (&User, &mut Xoshiro256PlusPlus) {
+        (&self.users[index(id)], &mut self.random)
+    }
+
+    /// The user of this name.
+    pub fn of(&mut self, id: UserId) -> &mut User {
+        &mut self.users[index(id)]
+    }
+}
+
+const fn index(id: UserId) -> usize {
+    id.0.get() as usize - 1
+}
+
+/// The session on which `point` of all weights falls.
+fn draw(sessions: &[SessionPlay], mut point: u64) -> u16 {
+    for (number, session) in sessions.iter().enumerate() {
+        match point.checked_sub(session.weight.into()) {
+            Some(rest) => point = rest,
+            None => return number as u16,
+        }
+    }
+    unreachable!("a point is below the sum of the weights")
+}
+
+/// The number from one to the other, inclusive, that `drawn` falls on: by a product, without the bias of
+/// a remainder.
+pub fn between(from: u64, to: u64, drawn: u64) -> u64 {
+    let width = u128::from(to - from) + 1;
+    from + ((u128::from(drawn) * width) >> 64) as u64
+}
+
+impl Rows {
+    fn take(&mut self, random: &mut Xoshiro256PlusPlus) -> u32 {
+        match self {
+            Self::Sequential { next, count } => {
+                let row = *next;
+                *next = (row + 1) % *count;
+                row
+            }
+            Self::Random { count } => between(0, u64::from(*count) - 1, random.next_u64()) as u32,
+            Self::Unique(free) => free.pop().expect("there is a row for each connection"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{asks, feed, program};
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+    use wire::StepCode::{Again, Pause, Repeat};
+
+    const END: Instant = Instant::from_nanos(1_000);
+
+    /// The numbers of the requests that a user makes and when each is due behind the one before.
+    fn walked(steps: &[wire::StepCode]) -> Vec<(u16, u64)> {
+        let program = program(steps, Vec::new()).unwrap();
+        let mut users = Users::new(&program, 1);
+        let id = users.begin(&program);
+        let mut requests = vec![(users.of(id).request, 0)];
+        while users.advance(id, &program, END) == Next::Request {
+            let user = users.of(id);
+            requests.push((user.request, user.due.nanos_since(END)));
+        }
+        requests
+    }
+
+    #[test]
+    fn loops_and_pauses_are_played_in_order() {
+        let steps = [
+            asks(),
+            Pause(5, 5),
+            Repeat(2),
+            asks(),
+            Pause(7, 7),
+            Repeat(2),
+            asks(),
+            Again,
+            Again,
+            asks(),
+        ];
+        let requests = walked(&steps);
+        let numbers: Vec<u16> = requests.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [0, 1, 2, 2, 1, 2, 2, 3]);
+        let pauses: Vec<u64> = requests.iter().map(|(_, pause)| *pause).collect();
+        assert_eq!(pauses, [0, 5, 7, 0, 0, 7, 0, 0]);
+    }
+
+    #[test]
+    fn a_seed_repeats_what_is_drawn_and_a_pause_is_within_its_bounds() {
+        let steps: Vec<_> =
+            std::iter::once(asks()).chain((0..50).flat_map(|_| [Pause(10, 19), asks()])).collect();
+        let pauses = walked(&steps);
+        assert_eq!(pauses, walked(&steps));
+        let drawn: HashSet<u64> = pauses[1..].iter().map(|(_, pause)| *pause).collect();
+        assert!(
+            drawn.iter().all(|pause| (10..=19).contains(pause)) && drawn.len() > 5,
+            "{drawn:?}"
+        );
+    }
+
+    #[test]
+    fn rows_come_in_their_order_and_unique_ones_come_back() {
+        let rows = |order| {
+            let program = program(&[asks()], vec![feed(order, 3)]).unwrap();
+            let mut users = Users::new(&program, 1);
+            let first: Vec<_> = (0..3).map(|_| users.begin(&program)).collect();
+            let taken: Vec<u32> = first.iter().map(|id| users.of(*id).rows[0]).collect();
+            users.release(first[1], &program);
+            let again = users.begin(&program);
+            (taken, users.of(again).rows[0])
+        };
+        assert_eq!(rows(OrderKind::Sequential), (vec![0, 1, 2], 0));
+        assert_eq!(rows(OrderKind::Unique), (vec![0, 1, 2], 1));
+        assert!(rows(OrderKind::Random).0.iter().all(|row| *row < 3));
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_drawn_within_its_bounds(one: u64, other: u64, drawn: u64) {
+            let (from, to) = (one.min(other), one.max(other));
+            prop_assert!((from..=to).contains(&between(from, to, drawn)));
+            prop_assert_eq!((between(from, to, 0), between(from, to, u64::MAX)), (from, to));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Phases of a scenario: who begins when, and that each number is what the target saw.
+
+mod driver;
+
+use driver::{Done, INVALID, Report, sclients, send};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A scenario of these lines, and the words that run it.
+fn scenario(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn run(text: &str, more: &str) -> Done {
+    let (_folder, path) = scenario(text);
+    sclients("run").arg(&path).words(&format!("--format json {more}")).run()
+}
+
+fn phase<'a>(report: &'a Report, name: &str) -> &'a Value {
+    let phases = report.list("scenario.phases");
+    phases.iter().find(|phase| phase["name"] == name).expect(name)
+}
+
+fn seconds(phase: &Value, key: &str) -> f64 {
+    phase[key].as_f64().unwrap_or_else(|| panic!("{key} of {phase}"))
+}
+
+const CHAIN: &str = r#"
+[[phase]]
+name = "idle"
+load = "hold"
+conns = 50
+duration = "3s"
+[[phase]]
+name = "calm"
+rate = 200
+conns = 10
+duration = "1s"
+[[phase]]
+name = "late"
+with = "calm"
+start = "500ms"
+rate = 100
+conns = 5
+duration = "1s"
+[[phase]]
+name = "busy"
+after = "calm"
+start = "200ms"
+procs = 2
+think = "5ms"
+conns = 10
+duration = "1s"
+"#;
+
+#[test]
+fn phases_begin_when_they_say_and_add_up_to_the_run() {
+    let report = run(CHAIN, "").expect_or_late(0).json();
+    report.assert_ledger();
+    report.assert_equals_target();
+    let sum = |path: &str| -> u64 {
+        let phases = report.list("scenario.phases").iter();
+        phases.map(|phase| phase.pointer(path).unwrap().as_u64().unwrap()).sum()
+    };
+    for key in ["due", "sent", "completed"] {
+        assert_eq!(report.count(&format!("requests.{key}")), sum(&format!("/requests/{key}")));
+    }
+    let (calm, late, busy) =
+        (phase(&report, "calm"), phase(&report, "late"), phase(&report, "busy"));
+    assert_eq!(
+        (calm["requests"]["due"].as_u64(), late["requests"]["due"].as_u64()),
+        (Some(200), Some(100))
+    );
+    assert_eq!(busy["plan"]["procs"], 2);
+    assert!(busy["requests"]["completed"].as_u64().unwrap() > 500);
+    let from = seconds(calm, "load_after_seconds");
+    for (phase, after) in [(late, 0.5), (busy, 1.2)] {
+        let off = seconds(phase, "begun_after_seconds") - from - after;
+        assert!((0.0..0.5).contains(&off), "{off} s late: {phase}");
+    }
+    assert_eq!(report.count("connections.planned"), 85);
+    assert_eq!(phase(&report, "idle")["connections"]["live"], 50);
+}
+
+#[test]
+fn a_limit_of_a_phase_is_judged_by_that_phase() {
+    let text = format!("{CHAIN}limits = [\"requests.due > 0\", \"requests.failed.reset > 5\"]\n");
+    let report = run(&text, "").expect_or_late(4).json();
+    let limits = report.list("limits");
+    assert_eq!(limits[0]["limit"], "busy: requests.due > 0");
+    assert_eq!((&limits[0]["state"], &limits[1]["state"]), (&"held".into(), &"broken".into()));
+    let stops = text.replace("\"requests.due > 0\"", "{ check = 'p50 < 1us', abort = true }");
+    let stops = stops
+        .replace("\"requests.failed.reset > 5\"", "'p50 > 0'")
+        .replace("duration = \"1s\"\nlimits", "duration = \"60s\"\nlimits");
+    let report = run(&stops, "").expect_or_late(4).json();
+    assert_eq!(report.text("stopped"), "limit");
+    report.assert_told("verdict.notes", "limit busy: p50 < 1us");
+    assert!(seconds(phase(&report, "busy"), "seconds") < 10.0);
+}
+
+#[test]
+fn a_worker_of_a_phase_is_followed_before_and_under_its_load() {
+    let (_folder, path) = scenario(CHAIN);
+    let words = "--format json --progress 100ms --interval 100ms";
+    let mut run = sclients("run").arg(&path).words(words).spawn();
+    run.await_measurement();
+    // Slots: idle 0, calm 1, late 2, busy 3 and 4.
+    send(run.child("sclients: worker 4"), Signal::SIGKILL);
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let report = run.wait().expect(INVALID).json();
+    report.assert_ledger();
+    let calm = phase(&report, "calm");
+    assert_eq!(calm["requests"]["due"], 200, "every tick is accounted for");
+    assert_eq!(phase(&report, "late")["requests"]["not_sent"], serde_json::json!({}));
+    let busy = phase(&report, "busy");
+    assert!(busy["connections"]["live"].as_u64().unwrap() >= 10, "{busy}");
+}
+
+#[test]
+fn a_run_of_phases_that_was_kept_is_told_again() {
+    let (folder, path) = scenario(CHAIN);
+    let kept = folder.path().join("kept");
+    let report = |format: &str| {
+        let done = sclients("report").arg(&kept).words(format).run();
+        (done.code(), done.stdout)
+    };
+    let said = sclients("run").arg(&path).words("--format json --out").arg(&kept).run();
+    assert_eq!(report("--format json"), (said.code(), said.stdout.clone()));
+    assert!(report("--color never").1.contains("busy"));
+}
+
+#[test]
+fn what_phases_cannot_mean_is_shown_where_it_stands() {
+    let one = "[[phase]]\nname = 'a'\nduration = '1s'\n";
+    for (text, place, part) in [
+        (format!("{one}after = 'b'"), ":4:9", "`b` is not there"),
+        (format!("{one}after = 'a'"), ":4:9", "`a` is this phase itself"),
+        (format!("{one}after = 'b'\n[[phase]]\nname = 'b'"), ":4:9", "`b` comes later"),
+        (format!("{one}reconnect = '50%'"), ":4:13", "write SHARE@AT as in 50%@10s"),
+        (format!("{one}reconnect = '50%@1s'"), ":4:13", "comes when load has ended, after 1s"),
+        (format!("{one}seed = 3"), ":4:1", "seed holds for the whole run"),
+        (format!("{one}target-delay = '1s'"), ":4:1", "target-delay holds for the whole run"),
+        (format!("{one}rate = 0"), ":4:8", "would send nothing"),
+        (format!("{one}{one}"), ":5:8", "there is a phase `a` already"),
+        ("[[phase]]\nname = 'drain'".to_owned(), ":2:8", "part of every run"),
+        (format!("{one}limits = ['p98 < 1s']"), "", "p98"),
+    ] {
+        let (_folder, path) = scenario(&text);
+        for words in ["run", "check"] {
+            let done = sclients(words).arg(&path).run().expect(2);
+            let said = done.stderr.join("\n");
+            assert!(said.contains(place) && said.contains(part), "{words} {text}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_scenario_in_configs_runs() {
+    // Short runs break limits on how many connections there are, and have too few answers for a p99.
+    for (name, words, limits_held) in [
+        ("soak.toml", "--conns 10", false),
+        ("spike.toml", "--conns 10", false),
+        ("reconnect-storm.toml", "--conns 10 --reconnect 50%@200ms", false),
+        ("ramp-to-failure.toml", "--rate 100", true),
+    ] {
+        let path = driver::root().join("configs").join(name);
+        let words = format!("{words} --duration 500ms --format json");
+        let done = sclients("run").arg(&path).words(&words).run();
+        let report = done.json();
+        report.assert_ledger();
+        report.assert_equals_target();
+        done.expect_or_late(if limits_held { 0 } else { 4 });
+    }
+}
+
+#[test]
+fn a_storm_closes_its_share_and_tells_how_long_it_took_to_recover() {
+    let (folder, path) = scenario(
+        "[[phase]]\nname = 'calm'\nload = 'hold'\nprocs = 2\nconns = 50\nduration = '4s'\n\
+         reconnect = '20%@500ms, 100%@2s'\n\
+         [[phase]]\nname = 'busy'\nconns = 30\nthink = '5ms'\nduration = '4s'\nreconnect = '50%@1s/1500ms'\n",
+    );
+    let kept = folder.path().join("kept");
+    let done =
+        sclients("run").arg(&path).words("--format json --out").arg(&kept).run().expect_or_late(0);
+    let report = done.json();
+    report.assert_ledger();
+    let of = |name: &str, key: &str| phase(&report, name)["storms"][key].clone();
+    for (name, struck, closed) in [("calm", 4, 120), ("busy", 2, 30)] {
+        assert_eq!(
+            (of(name, "struck"), of(name, "closed")),
+            (struck.into(), closed.into()),
+            "{name}"
+        );
+        assert_eq!(of(name, "recovered"), of(name, "struck"), "{name}");
+        let connections = &phase(&report, name)["connections"];
+        assert_eq!(connections["reopened"], closed, "{name}");
+        assert_eq!(connections["live"], connections["planned"], "{name}");
+        // A pause of its own for each, of up to 100 ms.
+        let most = of(name, "recovery_us")["max"].as_f64().unwrap();
+        assert!((1_000.0..1_000_000.0).contains(&most), "{name}: {most}");
+    }
+    assert_eq!(of("busy", "asked"), serde_json::json!(["50%@1s/1s 500ms"]));
+    let cut = report.count("storms.requests_cut");
+    assert_eq!(cut, report.0["requests"]["failed"]["storm"].as_u64().unwrap_or(0));
+    assert_eq!(report.count("target.connections_seen"), 130 + 150);
+    let again = sclients("report").arg(&kept).words("--format json").run();
+    assert_eq!((again.code(), again.stdout), (0, done.stdout));
+    let text = sclients("report").arg(&kept).words("--color never").run().stdout;
+    assert!(text.contains("6 in all workers together · 150 connections closed"), "{text}");
+}
+
+#[test]
+fn who_asks_when_a_storm_comes_is_cut_and_asks_again() {
+    // Each answer takes longer than there is between its request and the storm.
+    let words = "--conns 40 --target-delay 400ms --duration 2s --reconnect 50%@1s --format json";
+    let report = sclients(words)
+        .arg("--limit")
+        .arg("storms.recovery_us.max < 1s")
+        .run()
+        .expect_or_late(0)
+        .json();
+    report.assert_ledger();
+    assert_eq!(report.count("requests.failed.storm"), 20);
+    assert_eq!(report.count("storms.requests_cut"), 20);
+    assert_eq!(report.count("connections.closed.by_us"), 20);
+}
