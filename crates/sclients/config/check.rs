@@ -26,6 +26,8 @@ use std::time::Duration;
 const DURATION: Duration = Duration::from_secs(10);
 /// The most requests or attempts of a worker per second: several times what one processor can do.
 const RATE_PER_WORKER_MAX: u64 = 1_000_000;
+/// The most storms that a worker is told of: they go to it in one message.
+const STORMS_MAX: usize = 1_000;
 /// The shortest measurement of a schedule that is no longer than the warm-up.
 const MOMENT: Duration = Duration::from_secs(1);
 /// Connections per worker where their number is not given.
@@ -126,7 +128,7 @@ fn put_together(options: RunOptions, protocol: Protocol) -> Result<Config, Confi
     })
 }
 
-/// The storms, of which none comes when load has ended.
+/// The storms, not too many, of which none comes when load has ended.
 fn storms(
     connect: &ConnectOptions,
     load: &LoadOptions,
@@ -135,6 +137,9 @@ fn storms(
     let storms = &connect.reconnect;
     if connect.no_reopen && !storms.is_empty() {
         return Err(ConfigError::Conflict { option: "--reconnect", with: "--no-reopen" });
+    }
+    if storms.len() > STORMS_MAX {
+        return Err(ConfigError::TooManyStorms { count: storms.len(), max: STORMS_MAX });
     }
     let end = duration.map_or(Duration::MAX, |duration| load.warmup.saturating_add(duration));
     match storms.iter().find(|storm| storm.after >= end) {

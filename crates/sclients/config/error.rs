@@ -33,6 +33,14 @@ pub enum ConfigError {
         /// And to its end.
         end: Duration,
     },
+    /// More storms than a worker is told of.
+    #[error("--reconnect names {count} storms; name at most {max}, or repeat one with 50%@10s/30s")]
+    TooManyStorms {
+        /// How many it names.
+        count: usize,
+        /// How many it may.
+        max: usize,
+    },
     /// Options that contradict each other.
     #[error("{option} cannot be used with {with}; leave one of them out")]
     Conflict {

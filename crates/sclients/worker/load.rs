@@ -270,13 +270,15 @@ impl Load {
         };
         let drain = match self.schedule.phase(now) {
             Phase::Drain => self.schedule.stop() + self.drain,
-            _ => self.places.next_due(),
+            _ => self.places.next_due().min(self.next_storm()),
         };
-        let storm = self.storms.as_ref().map_or(Instant::FAR_FUTURE, Storms::next);
-        let storm = if storm < self.schedule.stop() { storm } else { Instant::FAR_FUTURE };
-        let schedules = self.next_release(now).min(self.next_attempt()).min(storm);
+        let schedules = self.next_release(now).min(self.next_attempt());
         let own = self.account.recorder.next_cut().min(self.next_pulse()).min(self.next_beat);
         stage.min(drain).min(schedules).min(own)
+    }
+
+    fn next_storm(&self) -> Instant {
+        self.storms.as_ref().map_or(Instant::FAR_FUTURE, Storms::next)
     }
 
     /// A loaded worker turns now and then for its own sake: a stop of it shows no other way.
@@ -562,7 +564,10 @@ impl Model for Load {
         let place = &mut connection.place;
         let (counter, outcome) = match end {
             End::NotConnected(error) => return self.not_established(place.opening, error, now),
-            End::ByUs if place.opening.storm => (Counter::ConnectionsClosedByUs, Outcome::Storm),
+            // Also where the peer had closed its half: we did not wait for the rest.
+            End::ByUs | End::ByPeer if place.opening.storm => {
+                (Counter::ConnectionsClosedByUs, Outcome::Storm)
+            }
             End::ByUs => (Counter::ConnectionsClosedByUs, Outcome::Reset),
             End::ByPeer => (Counter::ConnectionsClosedByPeer, Outcome::Truncated),
             End::Broken(error) => {
