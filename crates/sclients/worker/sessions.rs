@@ -10,7 +10,8 @@
 
 use super::load::{Load, Place};
 use super::session::{
-    Next, Program, ProgramError, RequestPlay, Score, UserId, Users, Values, judge, render,
+    BadValue, Next, Program, ProgramError, RequestPlay, Score, User, UserId, Users, Values,
+    Verdict, judge, render,
 };
 use dispatch::Instant;
 use protocols::Client;
@@ -79,47 +80,86 @@ impl Sessions {
         self.users.of(user).due
     }
 
-    /// Gives `machine` the next request of `user`; not where a value would break it.
-    fn prepare(&mut self, machine: &mut http1::Client, user: UserId) -> bool {
-        let (session, request) = self.place_of(user);
-        let play = &self.program.sessions[usize::from(session)].requests[usize::from(request)];
-        let ready = match play.has_holes {
-            false => Rc::clone(&play.request),
-            true => {
-                let spare = self.spare_requests.pop();
-                let mut ready = spare.unwrap_or_else(|| Rc::new(blank(play)));
-                let own = Rc::get_mut(&mut ready).expect("a spare request is nobody's");
-                let (user, random) = self.users.drawing(user);
-                let mut values = Values {
-                    program: &self.program,
-                    random,
-                    counter: &mut self.counter,
-                    stride: self.stride,
-                };
-                let out = own.refill(&play.request);
-                if render(play, user, &mut values, out, &mut self.scratch).is_err() {
-                    self.spare_requests.push(ready);
-                    return false;
-                }
-                ready
-            }
-        };
-        let mut last = machine.replace_request(ready);
-        if Rc::get_mut(&mut last).is_some() && self.spare_requests.len() < SPARES_MAX {
-            self.spare_requests.push(last);
+    /// Another user, with their first request before them.
+    fn begin(&mut self) -> UserId {
+        let user = self.users.begin(&self.program);
+        let session = self.users.of(user).session;
+        self.score.session(session).begun += 1;
+        user
+    }
+
+    /// Gives `machine` the next request of `user`.
+    ///
+    /// # Errors
+    /// A value would break it.
+    #[inline]
+    fn prepare(&mut self, machine: &mut http1::Client, user: UserId) -> Result<(), BadValue> {
+        let request = self.users.of(user).request;
+        let play = &self.program.requests[usize::from(request)];
+        if play.has_holes {
+            self.fill(machine, user, request)?;
+        } else if !Rc::ptr_eq(machine.request(), &play.request) {
+            let last = machine.replace_request(Rc::clone(&play.request));
+            self.set_aside(last);
         }
-        if play.keeps {
+        if self.program.requests[usize::from(request)].keeps {
             let spare = self.spare_answers.pop();
             machine.keep_answer(spare.unwrap_or_else(|| Box::new(Kept::new(KEPT_BYTES_MAX))));
         }
-        true
+        self.score.step(request).counts.requests += 1;
+        Ok(())
     }
 
-    fn place_of(&mut self, user: UserId) -> (u16, u16) {
-        let user = self.users.of(user);
-        (user.session, user.request)
+    /// Writes the request of `user` into the one that `machine` has to itself, or a spare one.
+    fn fill(
+        &mut self,
+        machine: &mut http1::Client,
+        user: UserId,
+        request: u16,
+    ) -> Result<(), BadValue> {
+        let play = &self.program.requests[usize::from(request)];
+        if machine.own_request().is_none() {
+            let spare = self.spare_requests.pop();
+            machine.replace_request(spare.unwrap_or_else(|| Rc::new(blank(play))));
+        }
+        let own = machine.own_request().expect("a spare request is nobody's");
+        let (user, random) = self.users.drawing(user);
+        let mut values = Values {
+            program: &self.program,
+            random,
+            counter: &mut self.counter,
+            stride: self.stride,
+        };
+        let out = own.refill(&play.request);
+        render(play, user, &mut values, out, &mut self.scratch)
     }
 
+    /// Keeps a request that a machine had to itself.
+    fn set_aside(&mut self, mut request: Rc<Request>) {
+        if Rc::get_mut(&mut request).is_some() && self.spare_requests.len() < SPARES_MAX {
+            self.spare_requests.push(request);
+        }
+    }
+
+    /// Judges the answer to `request` of `user` that `machine` kept, and which took `nanos`.
+    fn judge(
+        &mut self,
+        machine: &mut http1::Client,
+        user: UserId,
+        request: u16,
+        nanos: u64,
+    ) -> Verdict {
+        let play = &self.program.requests[usize::from(request)];
+        let kept = machine.take_answer();
+        let verdict = judge(play, kept.as_deref(), nanos, &mut self.users.of(user).values);
+        self.score.step(request).judged(verdict);
+        if let Some(kept) = kept.filter(|_| self.spare_answers.len() < SPARES_MAX) {
+            self.spare_answers.push(kept);
+        }
+        verdict
+    }
+
+    #[inline]
     fn over(&mut self, user: UserId) {
         self.users.release(user, &self.program);
     }
@@ -144,22 +184,20 @@ impl Load {
     /// Returns whether it can be sent; where it cannot, `due` is accounted for and the session is over.
     pub(super) fn prepare(&mut self, connection: &mut Connection<Self>, due: Instant) -> bool {
         let Some(sessions) = &mut self.sessions else { return true };
-        let user = match connection.place.opening.user {
-            Some(user) => user,
-            None => {
-                let user = sessions.users.begin(&sessions.program);
-                let (session, _) = sessions.place_of(user);
-                sessions.score.session(session).begun += 1;
-                connection.place.opening.user = Some(user);
-                user
-            }
-        };
-        let (session, request) = sessions.place_of(user);
-        if sessions.prepare(http(&mut connection.machine), user) {
-            sessions.score.step(session, request).requests += 1;
-            return true;
+        let user = *connection.place.opening.user.get_or_insert_with(|| sessions.begin());
+        let prepared = sessions.prepare(http(&mut connection.machine), user);
+        if prepared.is_err() {
+            self.cannot_send(connection, user, due);
         }
-        sessions.score.step(session, request).bad_value += 1;
+        prepared.is_ok()
+    }
+
+    /// A value would break the next request of `user`.
+    #[cold]
+    fn cannot_send(&mut self, connection: &mut Connection<Self>, user: UserId, due: Instant) {
+        let Some(sessions) = &mut self.sessions else { return };
+        let User { session, request, .. } = *sessions.users.of(user);
+        sessions.score.step(request).counts.bad_value += 1;
         sessions.score.session(session).broken += 1;
         sessions.over(user);
         connection.place.opening.user = None;
@@ -167,7 +205,6 @@ impl Load {
         let measured = self.schedule.measures(due);
         self.account.not_sent(due, now, NotSent::BadValue, now, measured);
         connection.wake_at(now + REST);
-        false
     }
 
     /// The request of the place's user was answered at `at`, with this status: it is judged, and the user
@@ -175,27 +212,25 @@ impl Load {
     pub(super) fn played(&mut self, connection: &mut Connection<Self>, status: u16, at: Instant) {
         let Some(sessions) = &mut self.sessions else { return };
         let Some(user) = connection.place.opening.user else { return };
-        let (session, request) = sessions.place_of(user);
-        let play = &sessions.program.sessions[usize::from(session)].requests[usize::from(request)];
-        let kept = http(&mut connection.machine).take_answer();
+        let User { session, request, .. } = *sessions.users.of(user);
+        let play = &sessions.program.requests[usize::from(request)];
+        let (expected, judged) = (play.expects(status), play.judged);
         let exchange = &connection.place.exchange;
         let nanos = at.nanos_since(exchange.sent);
-        let verdict = judge(play, kept.as_deref(), nanos, &mut sessions.users.of(user).values);
-        let expected = play.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status));
+        let step = sessions.score.step(request);
         if exchange.measured {
-            sessions.score.record(session, request, nanos);
+            step.latency.record(nanos);
         }
-        sessions.score.judged(session, request, verdict);
-        let step = sessions.score.step(session, request);
-        step.completed += 1;
-        step.unexpected += u64::from(!expected);
+        step.counts.completed += 1;
+        step.counts.unexpected += u64::from(!expected);
+        let verdict = match judged {
+            true => sessions.judge(http(&mut connection.machine), user, request, nanos),
+            false => Verdict::default(),
+        };
         if !expected {
             self.account.recorder.count(Counter::RequestsUnexpected);
-        } else if verdict.failed != 0 || verdict.empty_handed {
+        } else if verdict != Verdict::default() {
             self.account.recorder.count(Counter::ChecksFailed);
-        }
-        if let Some(kept) = kept.filter(|_| sessions.spare_answers.len() < SPARES_MAX) {
-            sessions.spare_answers.push(kept);
         }
         if verdict.empty_handed {
             sessions.score.session(session).extract_failed += 1;
@@ -215,8 +250,8 @@ impl Load {
             return;
         }
         if let Some(user) = place.opening.user.take() {
-            let (session, request) = sessions.place_of(user);
-            sessions.score.step(session, request).failed += 1;
+            let User { session, request, .. } = *sessions.users.of(user);
+            sessions.score.step(request).counts.failed += 1;
             sessions.score.session(session).broken += 1;
             sessions.over(user);
         }

@@ -89,6 +89,20 @@ impl Client {
         std::mem::replace(&mut self.request, request)
     }
 
+    /// What it sends.
+    pub fn request(&self) -> &Rc<Request> {
+        &self.request
+    }
+
+    /// What it sends, to be written anew; none where others send it too.
+    ///
+    /// # Panics
+    /// As [`Self::replace_request`].
+    pub fn own_request(&mut self) -> Option<&mut Request> {
+        assert!(!self.busy() && self.owed == 0, "a request is written between exchanges");
+        Rc::get_mut(&mut self.request)
+    }
+
     /// Keeps head and body of the next answer in `kept`, up to its bound.
     pub fn keep_answer(&mut self, kept: Box<Kept>) {
         self.kept = Some(kept);

@@ -17,8 +17,8 @@ mod samples;
 mod score;
 mod users;
 
-pub use judge::judge;
+pub use judge::{Verdict, judge};
 pub use program::{Program, ProgramError, RequestPlay};
-pub use render::{Values, render};
+pub use render::{BadValue, Values, render};
 pub use score::Score;
-pub use users::{Next, UserId, Users};
+pub use users::{Next, User, UserId, Users};

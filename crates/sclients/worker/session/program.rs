@@ -26,6 +26,8 @@ pub enum ProgramError {
 pub struct Program {
     /// In order.
     pub sessions: Vec<SessionPlay>,
+    /// Those of all sessions, one behind the other.
+    pub requests: Vec<RequestPlay>,
     /// Where rows come from.
     pub feeds: Vec<FeedPlay>,
     /// The sum of all weights.
@@ -43,14 +45,16 @@ pub struct SessionPlay {
     pub feeds: Vec<u16>,
     /// What is done.
     pub steps: Vec<StepPlay>,
-    /// Its requests.
-    pub requests: Vec<RequestPlay>,
+    /// How many requests it has.
+    pub requests: usize,
+    /// Whether its user has anything in mind: values, rows, loops.
+    pub remembers: bool,
 }
 
 /// One step.
 #[derive(Clone, Copy, Debug)]
 pub enum StepPlay {
-    /// The request of this number.
+    /// The request of this number among those of all sessions.
     Request(u16),
     /// A pause between the two, in nanoseconds.
     Pause(u64, u64),
@@ -79,6 +83,15 @@ pub struct RequestPlay {
     pub extracts: Vec<(u16, FoundPlay)>,
     /// Whether the answer has to be kept.
     pub keeps: bool,
+    /// Whether anything is expected of it but a status.
+    pub judged: bool,
+}
+
+impl RequestPlay {
+    /// Whether an answer of this status is expected.
+    pub fn expects(&self, status: u16) -> bool {
+        self.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status))
+    }
 }
 
 /// One check.
@@ -129,23 +142,29 @@ impl Program {
     pub fn new(share: SessionsShare, manner: Manner) -> Result<Self, ProgramError> {
         let feeds: Vec<FeedPlay> =
             share.feeds.into_iter().map(FeedPlay::of).collect::<Result<_, _>>()?;
-        let session = |session| SessionPlay::of(session, manner);
+        let mut requests = Vec::new();
+        let session = |session| SessionPlay::of(session, manner, &mut requests);
         let sessions: Vec<SessionPlay> =
             share.sessions.into_iter().map(session).collect::<Result<_, _>>()?;
         let weights = sessions.iter().map(|session| u64::from(session.weight)).sum();
         let drawn = sessions.iter().flat_map(|session| &session.feeds);
         let known = drawn.into_iter().all(|feed| usize::from(*feed) < feeds.len());
-        if weights == 0 || !known {
+        if weights == 0 || !known || requests.len() > usize::from(u16::MAX) {
             Err(ProgramError::Broken)
         } else {
-            Ok(Self { sessions, feeds, weights })
+            Ok(Self { sessions, requests, feeds, weights })
         }
     }
 }
 
 impl SessionPlay {
-    fn of(share: SessionShare, manner: Manner) -> Result<Self, ProgramError> {
-        let (mut steps, mut requests, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    /// That of `share`; its requests go behind those there are.
+    fn of(
+        share: SessionShare,
+        manner: Manner,
+        requests: &mut Vec<RequestPlay>,
+    ) -> Result<Self, ProgramError> {
+        let (mut steps, mut open, first) = (Vec::new(), Vec::new(), requests.len());
         for code in share.code {
             let at = steps.len() as u16;
             steps.push(match code {
@@ -167,11 +186,14 @@ impl SessionPlay {
                 }
             });
         }
-        if requests.is_empty() || !open.is_empty() || steps.len() > usize::from(u16::MAX) {
+        let requests = requests.len() - first;
+        if requests == 0 || !open.is_empty() || steps.len() > usize::from(u16::MAX) {
             return Err(ProgramError::Broken);
         }
         let SessionShare { weight, variables, feeds, .. } = share;
-        Ok(Self { weight, variables, feeds, steps, requests })
+        let loops = steps.iter().any(|step| matches!(step, StepPlay::Repeat(_)));
+        let remembers = variables > 0 || !feeds.is_empty() || loops;
+        Ok(Self { weight, variables, feeds, steps, requests, remembers })
     }
 }
 
@@ -195,6 +217,7 @@ impl RequestPlay {
             body,
             statuses,
             keeps: checks.iter().any(looks) || !extracts.is_empty(),
+            judged: !checks.is_empty() || !extracts.is_empty(),
             checks,
             extracts,
         })

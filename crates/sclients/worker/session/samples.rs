@@ -11,7 +11,7 @@ use wire::{
 pub fn request(checks: Vec<CheckCode>, found: Vec<FoundCode>) -> RequestPlay {
     let step = StepCode::Request(Box::new(code(checks, found)));
     let mut program = program(&[step], Vec::new()).expect("a request is a session");
-    program.sessions.remove(0).requests.remove(0)
+    program.requests.remove(0)
 }
 
 fn code(checks: Vec<CheckCode>, found: Vec<FoundCode>) -> RequestCode {

@@ -1,56 +1,52 @@
 //! What was counted of sessions since it was last reported.
 
 use super::judge::Verdict;
-use super::program::Program;
+use super::program::{Program, RequestPlay};
 use stats::{SessionCounts, StepCounts, Tally};
 
-/// Counts of all sessions of a worker, and a tally of latencies for each request.
+/// Counts of all sessions of a worker, and of all requests of them.
 #[derive(Debug)]
 pub struct Score {
-    sessions: Vec<SessionCounts>,
-    tallies: Vec<Vec<Tally>>,
+    /// Each without its steps, and how many it has.
+    sessions: Vec<(SessionCounts, usize)>,
+    steps: Vec<StepScore>,
     any: bool,
+}
+
+/// What was counted of one request.
+#[derive(Debug)]
+pub struct StepScore {
+    /// All but its latency.
+    pub counts: StepCounts,
+    /// That.
+    pub latency: Tally,
 }
 
 impl Score {
     /// Nothing yet.
     pub fn new(program: &Program) -> Self {
-        let tallies = |session: &super::program::SessionPlay| {
-            session.requests.iter().map(|_| Tally::default()).collect()
+        let step = |request: &RequestPlay| StepScore {
+            counts: nothing(request.checks.len()),
+            latency: Tally::default(),
         };
-        let mut score = Self {
-            sessions: Vec::new(),
-            tallies: program.sessions.iter().map(tallies).collect(),
+        let sessions = program.sessions.iter();
+        Self {
+            sessions: sessions.map(|it| (SessionCounts::default(), it.requests)).collect(),
+            steps: program.requests.iter().map(step).collect(),
             any: false,
-        };
-        score.sessions = empty(program);
-        score
+        }
     }
 
-    /// What is counted of session `session`.
+    /// What is counted of session `session`, but for its steps.
     pub fn session(&mut self, session: u16) -> &mut SessionCounts {
         self.any = true;
-        &mut self.sessions[usize::from(session)]
+        &mut self.sessions[usize::from(session)].0
     }
 
-    /// What is counted of a request of it.
-    pub fn step(&mut self, session: u16, request: u16) -> &mut StepCounts {
+    /// What is counted of request `request`, by its number among all.
+    pub fn step(&mut self, request: u16) -> &mut StepScore {
         self.any = true;
-        &mut self.sessions[usize::from(session)].steps[usize::from(request)]
-    }
-
-    /// A request of it was answered after `nanos`.
-    pub fn record(&mut self, session: u16, request: u16, nanos: u64) {
-        self.tallies[usize::from(session)][usize::from(request)].record(nanos);
-    }
-
-    /// What an answer is worth.
-    pub fn judged(&mut self, session: u16, request: u16, verdict: Verdict) {
-        let step = self.step(session, request);
-        for (index, count) in step.checks_failed.iter_mut().enumerate() {
-            *count += u64::from(verdict.failed >> index & 1);
-        }
-        step.extract_failed += u64::from(verdict.empty_handed);
+        &mut self.steps[usize::from(request)]
     }
 
     /// What was counted since the last cut; nothing where there was nothing.
@@ -58,35 +54,31 @@ impl Score {
         if !std::mem::take(&mut self.any) {
             return Vec::new();
         }
-        for (session, tallies) in self.sessions.iter_mut().zip(&mut self.tallies) {
-            for (step, tally) in session.steps.iter_mut().zip(tallies) {
-                step.latency = tally.take();
-            }
-        }
-        let counted = self.sessions.clone();
-        self.sessions.iter_mut().for_each(clear);
-        counted
+        let mut steps = self.steps.iter_mut().map(StepScore::cut);
+        let sessions = self.sessions.iter_mut().map(|(session, requests)| {
+            let steps = steps.by_ref().take(*requests).collect();
+            SessionCounts { steps, ..std::mem::take(session) }
+        });
+        sessions.collect()
     }
 }
 
-fn empty(program: &Program) -> Vec<SessionCounts> {
-    let sessions = program.sessions.iter().map(|session| {
-        let step = |request: &super::program::RequestPlay| StepCounts {
-            checks_failed: vec![0; request.checks.len()],
-            ..StepCounts::default()
-        };
-        let steps = session.requests.iter().map(step).collect();
-        SessionCounts { steps, ..SessionCounts::default() }
-    });
-    sessions.collect()
+impl StepScore {
+    /// What an answer is worth.
+    pub fn judged(&mut self, verdict: Verdict) {
+        for (index, count) in self.counts.checks_failed.iter_mut().enumerate() {
+            *count += u64::from(verdict.failed >> index & 1);
+        }
+        self.counts.extract_failed += u64::from(verdict.empty_handed);
+    }
+
+    fn cut(&mut self) -> StepCounts {
+        let next = nothing(self.counts.checks_failed.len());
+        let counts = std::mem::replace(&mut self.counts, next);
+        StepCounts { latency: self.latency.take(), ..counts }
+    }
 }
 
-fn clear(session: &mut SessionCounts) {
-    let clear = |step: &mut StepCounts| {
-        let checks = vec![0; step.checks_failed.len()];
-        *step = StepCounts { checks_failed: checks, ..StepCounts::default() };
-    };
-    session.steps.iter_mut().for_each(clear);
-    let steps = std::mem::take(&mut session.steps);
-    *session = SessionCounts { steps, ..SessionCounts::default() };
+fn nothing(checks: usize) -> StepCounts {
+    StepCounts { checks_failed: vec![0; checks], ..StepCounts::default() }
 }

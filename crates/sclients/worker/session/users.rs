@@ -29,7 +29,7 @@ pub enum Next {
 pub struct User {
     /// The session.
     pub session: u16,
-    /// Its request that is under way or comes next.
+    /// The request that is under way or comes next, by its number among all.
     pub request: u16,
     /// When that is due, once it is known.
     pub due: Instant,
@@ -87,7 +87,10 @@ impl Users {
 
     /// Another user begins a session, drawn by weight, before its first request.
     pub fn begin(&mut self, program: &Program) -> UserId {
-        let session = draw(&program.sessions, self.random.next_u64() % program.weights);
+        let session = match program.sessions.len() {
+            1 => 0,
+            _ => draw(&program.sessions, self.random.next_u64() % program.weights),
+        };
         let id = self.free.pop().unwrap_or_else(|| {
             self.users.push(User::default());
             let count = u32::try_from(self.users.len()).expect("users are on places");
@@ -96,21 +99,39 @@ impl Users {
         let play = &program.sessions[usize::from(session)];
         let user = &mut self.users[index(id)];
         (user.session, user.at) = (session, 0);
-        user.loops.clear();
-        user.rows.clear();
-        for feed in &play.feeds {
-            user.rows.push(self.rows[usize::from(*feed)].take(&mut self.random));
+        if play.remembers {
+            user.loops.clear();
+            user.rows.clear();
+            for feed in &play.feeds {
+                user.rows.push(self.rows[usize::from(*feed)].take(&mut self.random));
+            }
+            user.values.resize_with(play.variables.into(), Vec::new);
+            user.values.iter_mut().for_each(Vec::clear);
         }
-        user.values.resize_with(play.variables.into(), Vec::new);
-        user.values.iter_mut().for_each(Vec::clear);
         self.advance(id, program, Instant::default());
         id
     }
 
     /// Goes on behind the request that ended at `end`.
+    #[inline]
     pub fn advance(&mut self, id: UserId, program: &Program, end: Instant) -> Next {
         let user = &mut self.users[index(id)];
         let play = &program.sessions[usize::from(user.session)];
+        match play.steps.get(usize::from(user.at)) {
+            None => Next::Over,
+            Some(StepPlay::Request(request)) => {
+                user.at += 1;
+                (user.request, user.due) = (*request, end);
+                Next::Request
+            }
+            Some(_) => self.walk(id, play, end),
+        }
+    }
+
+    /// Through pauses and loops to the next request.
+    #[inline(never)]
+    fn walk(&mut self, id: UserId, play: &SessionPlay, end: Instant) -> Next {
+        let user = &mut self.users[index(id)];
         let mut pause = 0_u64;
         while let Some(step) = play.steps.get(usize::from(user.at)) {
             user.at += 1;
@@ -138,6 +159,7 @@ impl Users {
     }
 
     /// The session is over; its rows may be another's.
+    #[inline]
     pub fn release(&mut self, id: UserId, program: &Program) {
         let user = &self.users[index(id)];
         let feeds = &program.sessions[usize::from(user.session)].feeds;
