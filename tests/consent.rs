@@ -259,6 +259,56 @@ fn a_second_holds_no_more_requests_than_its_ceiling() {
     });
 }
 
+/// A scenario of these phases, each of 2 s, in the folder of `file`.
+fn phases(file: &File, phases: &[&str]) -> PathBuf {
+    let path = file.path.with_file_name("phases.toml");
+    let phase = |(index, words): (usize, &&str)| {
+        format!("[[phase]]\nname = 'p{index}'\nprocs = 1\nduration = '2s'\n{words}\n")
+    };
+    fs::write(&path, phases.iter().enumerate().map(phase).collect::<String>()).unwrap();
+    path
+}
+
+#[test]
+fn phases_that_load_at_one_time_share_what_is_allowed() {
+    in_namespace("phases_that_load_at_one_time_share_what_is_allowed", || {
+        let server = Server::listen("192.0.2.1:0", "");
+        let file = file(&["host = '192.0.2.1'\nexpires = 9999-12-31"]);
+        let run = |asked: &[&str]| {
+            let command = sclients("run").arg(phases(&file, asked)).arg(server.url());
+            command.words("--format json --authorization").arg(&file.path).run()
+        };
+        // 20/s are allowed: 10/s for each of two beside each other, all of it for two in a row.
+        for (asked, each) in [
+            (["conns = 2", "conns = 2"], 20),
+            (["conns = 2", "conns = 2\nafter = 'p0'"], 40),
+            (["conns = 2", "conns = 2\nrate = 10"], 20),
+        ] {
+            let report = run(&asked).expect_or_late(0).json();
+            report.assert_ledger();
+            for phase in report.list("scenario.phases") {
+                let sent = phase["requests"]["sent"].as_u64().unwrap();
+                assert!((each * 7 / 10..=each).contains(&sent), "{asked:?}: {sent} of {each}");
+            }
+        }
+        for (asked, part) in [
+            (
+                ["conns = 2", "conns = 2\nrate = 11"],
+                "--rate 11 is over the ceiling of 10 requests/s",
+            ),
+            (["conns = 2", "conns = 3"], "5 connections (of all phases together) are over"),
+            (["conns = 1", "rate = 1\nconns = 1\non-busy = 'grow'"], "11 connections (of all"),
+        ] {
+            let done = run(&asked).expect(NOT_AUTHORIZED);
+            assert!(done.stderr[0].contains(part), "{part}: {:?}", done.stderr);
+        }
+        let path = phases(&file, &["conns = 1", "conns = 1"]);
+        let mild = sclients("run").arg(path).arg(server.url()).words("--authorized 192.0.2.1");
+        assert_refused(mild, "phases need an entry in an --authorization file");
+        server.stop();
+    });
+}
+
 #[test]
 fn a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself() {
     let name = "a_run_that_fails_for_ten_seconds_off_loopback_is_stopped_by_itself";

@@ -63,11 +63,29 @@ impl Authorization {
         }
     }
 
-    /// How a refusal names it.
-    fn giver(&self) -> &'static str {
+    /// The rates of it that each of so many loads at one time may reach, which all of them together keep.
+    #[must_use]
+    pub fn shared_by(&self, loads: u64) -> Self {
         match self {
-            Self::Option(_) => "which only --authorized names",
-            Self::File(_) => "by its entry in the --authorization file",
+            Self::File(entry) if loads > 1 => Self::File(Entry {
+                requests_per_s: entry.requests_per_s / loads,
+                attempts_per_s: entry.attempts_per_s / loads,
+                ..entry.clone()
+            }),
+            _ => self.clone(),
+        }
+    }
+
+    /// How a refusal names it, where so many loads share it.
+    fn giver(&self, loads: u64) -> String {
+        match self {
+            Self::Option(_) => "which only --authorized names".to_owned(),
+            Self::File(_) if loads > 1 => {
+                format!(
+                    "a share of its entry in the --authorization file, since {loads} phases may load it at one time"
+                )
+            }
+            Self::File(_) => "by its entry in the --authorization file".to_owned(),
         }
     }
 }
@@ -77,13 +95,19 @@ impl Consent {
     #[must_use]
     pub fn limit(&self, mut config: Config) -> Config {
         if let Some(authorization) = &self.authorization {
-            let ceiling = authorization.attempts_per_s();
-            config.connect_rate =
-                Some(config.connect_rate.map_or(ceiling, |rate| rate.min(ceiling)));
-            config.interval = config.interval.min(INTERVAL_MAX);
+            let ceiling = authorization.shared_by(config.loads_at_once()).attempts_per_s();
+            let phases = config.phases.iter_mut().map(|phase| &mut phase.config);
+            phases.for_each(|config| hold_to(config, ceiling));
+            hold_to(&mut config, ceiling);
         }
         config
     }
+}
+
+/// Attempts are no more than `ceiling` in a second, and are reported each second.
+fn hold_to(config: &mut Config, ceiling: u64) {
+    config.connect_rate = Some(config.connect_rate.map_or(ceiling, |rate| rate.min(ceiling)));
+    config.interval = config.interval.min(INTERVAL_MAX);
 }
 
 /// Why a target is not loaded; exit code 6.
@@ -99,15 +123,31 @@ pub enum NoConsent {
         /// The loopback address of the same family.
         remedy: &'static str,
     },
-    /// Several loads at one time, whose sum no ceiling holds yet.
+    /// A scenario of several loads, where one mild one is allowed.
     #[error(
-        "target `{host}` ({address}) is not on this host's loopback, and phases are for that alone yet; run each of them by itself"
+        "phases need an entry in an --authorization file; `{host}` ({address}) is named by --authorized alone"
     )]
     Phases {
         /// As typed.
         host: String,
         /// Where it is.
         address: IpAddr,
+    },
+    /// More loads at one time than there are requests or attempts for.
+    #[error(
+        "{loads} phases may load `{host}` ({address}) at one time, and cannot share {ceiling} {unit}/s, by its entry in the --authorization file; let some begin `after` others"
+    )]
+    Shares {
+        /// As typed.
+        host: String,
+        /// Where it is.
+        address: IpAddr,
+        /// How many.
+        loads: u64,
+        /// What is allowed.
+        ceiling: u64,
+        /// Of what.
+        unit: &'static str,
     },
     /// Another host that nothing allows.
     #[error(
@@ -133,7 +173,7 @@ pub enum NoConsent {
     },
     /// Too many connections.
     #[error(
-        "{connections} connections (--procs {procs} × --conns {conns}) are over the ceiling of {ceiling} for `{host}` ({address}), {giver}; lower --procs or --conns"
+        "{connections} connections ({made}) are over the ceiling of {ceiling} for `{host}` ({address}), {giver}; lower --procs or --conns"
     )]
     Connections {
         /// As typed.
@@ -142,14 +182,12 @@ pub enum NoConsent {
         address: IpAddr,
         /// What was asked for.
         connections: u64,
-        /// In so many processes.
-        procs: u32,
-        /// So many in each.
-        conns: u32,
+        /// Of what they are made.
+        made: String,
         /// What is allowed.
         ceiling: u64,
         /// By what.
-        giver: &'static str,
+        giver: String,
     },
     /// Too frequent heartbeats: held to the ceiling they would never be on time.
     #[error(
@@ -168,7 +206,7 @@ pub enum NoConsent {
         /// What is allowed.
         ceiling: u64,
         /// By what.
-        giver: &'static str,
+        giver: String,
     },
     /// A schedule over the ceiling: held to it, it would not be kept.
     #[error(
@@ -188,7 +226,7 @@ pub enum NoConsent {
         /// Of what.
         unit: &'static str,
         /// By what.
-        giver: &'static str,
+        giver: String,
     },
     /// Slow clients, which hold on to what the server keeps for each: an attack where it is not asked
     /// for.
@@ -265,11 +303,51 @@ pub fn check(
             }
             Found::Nothing => return Err(NoConsent::NotAuthorized { host, address }),
         };
-    if !config.phases.is_empty() {
-        return Err(NoConsent::Phases { host: target.host.clone(), address });
+    if config.phases.is_empty() {
+        check_ceilings(config, &authorization, 1, &target.host, address)?;
+    } else {
+        check_phases(config, &authorization, &target.host, address)?;
     }
-    check_ceilings(config, &authorization, &target.host, address)?;
     Ok(Consent { authorization: Some(authorization) })
+}
+
+/// Whether the phases of `config` together are allowed: connections over all of them, since those of a
+/// phase may be there when the next one opens its own, rates over those that may load at one time.
+fn check_phases(
+    config: &Config,
+    authorization: &Authorization,
+    host: &str,
+    address: IpAddr,
+) -> Result<(), NoConsent> {
+    let Authorization::File(entry) = authorization else {
+        return Err(NoConsent::Phases { host: host.to_owned(), address });
+    };
+    let loads = config.loads_at_once();
+    let rates = [(entry.requests_per_s, "requests"), (entry.attempts_per_s, "attempts")];
+    if let Some((ceiling, unit)) = rates.into_iter().find(|(ceiling, _)| *ceiling < loads) {
+        return Err(NoConsent::Shares { host: host.to_owned(), address, loads, ceiling, unit });
+    }
+    let connections = config.phases.iter().map(|phase| connections(&phase.config)).sum();
+    if connections > entry.connections {
+        return Err(NoConsent::Connections {
+            host: host.to_owned(),
+            address,
+            connections,
+            made: "of all phases together".to_owned(),
+            ceiling: entry.connections,
+            giver: authorization.giver(1),
+        });
+    }
+    let shared = authorization.shared_by(loads);
+    config
+        .phases
+        .iter()
+        .try_for_each(|phase| check_ceilings(&phase.config, &shared, loads, host, address))
+}
+
+/// The most connections at one time, in all workers.
+fn connections(config: &Config) -> u64 {
+    u64::from(config.procs) * u64::from(config.conns_max())
 }
 
 /// What the authorisation file says of a target.
@@ -311,25 +389,23 @@ pub fn found<'a>(
     }
 }
 
+/// Whether one load is allowed, of `loads` that share what `authorization` allows.
 fn check_ceilings(
     config: &Config,
     authorization: &Authorization,
+    loads: u64,
     host: &str,
     address: IpAddr,
 ) -> Result<(), NoConsent> {
-    let (host, giver) = (host.to_owned(), authorization.giver());
-    let (procs, conns, ceiling) = (config.procs, config.conns, authorization.connections());
-    let connections = u64::from(procs) * u64::from(conns);
+    let (host, giver) = (host.to_owned(), authorization.giver(loads));
+    let (connections, ceiling) = (connections(config), authorization.connections());
     if connections > ceiling {
-        return Err(NoConsent::Connections {
-            host,
-            address,
-            connections,
-            procs,
-            conns,
-            ceiling,
-            giver,
-        });
+        let conns = match config.conns_max() {
+            most if most > config.conns => format!("--max-conns {most}"),
+            conns => format!("--conns {conns}"),
+        };
+        let made = format!("--procs {} × {conns}", config.procs);
+        return Err(NoConsent::Connections { host, address, connections, made, ceiling, giver });
     }
     let ceiling = authorization.requests_per_s();
     if let Some(heartbeat) = config.heartbeat.filter(|every| beats(connections, *every, ceiling)) {

@@ -1,7 +1,6 @@
 //! The plan's parts as they travel: `Plan` → one `wire` share per child; and a rate profile back again.
 
 use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig, Stall, Storm};
-use crate::consent::Authorization;
 use crate::plan::{Part, Plan, share_of};
 use crate::profile::{Arrivals, Profile, ProfileError, Rate, Segment};
 use crate::scenario::Manners;
@@ -39,7 +38,7 @@ pub fn of_worker(plan: &Plan, slot: u32) -> WorkerShare {
         connecting_max: config.max_connecting,
         storms: config.storms.iter().map(storm).collect(),
         requests: config.requests.map(|total| share_of(total, index, config.procs)),
-        request_rate_ceiling: plan.authorization.as_ref().map(Authorization::requests_per_s),
+        request_rate_ceiling: plan.request_rate_ceiling(),
         requests_per_connection: config.requests_per_connection,
         reset_close: config.reset_close,
         timeout_nanos: nanos(config.timeout),

@@ -190,6 +190,11 @@ impl Config {
         u64::from(self.procs) * u64::from(self.conns_kept())
     }
 
+    /// How many loads there may be at one time.
+    pub fn loads_at_once(&self) -> u64 {
+        Begins::at_once(self.phases.iter().map(|phase| phase.begins))
+    }
+
     /// The protocol of the run: TARGET's, or the embedded target's.
     pub fn protocol(&self) -> Protocol {
         self.target.as_ref().map_or(self.embedded.protocol, |target| target.protocol)
@@ -227,6 +232,19 @@ impl Begins {
                 format!("{} after {}", humantime::format_duration(pause), name(before))
             }
         }
+    }
+
+    /// How many of the phases that begin so may load at one time; 1 where there are none. Those that come
+    /// after others take the place of those, so it is how many nobody comes after.
+    pub fn at_once(begins: impl Iterator<Item = Self>) -> u64 {
+        let mut last = Vec::new();
+        for (index, begins) in begins.enumerate() {
+            if let Self::After(before, _) = begins {
+                last.retain(|phase| *phase != before);
+            }
+            last.push(index);
+        }
+        last.len().max(1) as u64
     }
 
     /// The same, `pause` later.

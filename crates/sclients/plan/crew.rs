@@ -72,6 +72,13 @@ impl Plan {
         Config { phases: self.crews.iter().map(phase).collect(), ..self.config.clone() }
     }
 
+    /// The most requests per second of a load, where there is a bound: all that there may be at one time
+    /// share what is allowed.
+    pub fn request_rate_ceiling(&self) -> Option<u64> {
+        let loads = Begins::at_once(self.crews.iter().map(|crew| crew.begins));
+        Some(self.authorization.as_ref()?.shared_by(loads).requests_per_s())
+    }
+
     /// What one crew is to do, as a run of its own.
     #[must_use]
     pub fn alone(&self, crew: usize) -> Self {
@@ -134,6 +141,17 @@ mod tests {
     use std::time::Duration;
 
     const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn loads_are_at_one_time_unless_one_comes_after_another() {
+        use Begins::{After, At};
+        let at_once = |begins: &[Begins]| Begins::at_once(begins.iter().copied());
+        assert_eq!((at_once(&[]), at_once(&[At(S)])), (1, 1));
+        assert_eq!(at_once(&[At(S - S), At(S - S), At(S)]), 3);
+        assert_eq!(at_once(&[At(S - S), After(0, S), After(1, S)]), 1);
+        assert_eq!(at_once(&[At(S - S), After(0, S), After(0, S)]), 2);
+        assert_eq!(at_once(&[At(S - S), After(0, S), At(S), After(2, S)]), 2);
+    }
 
     #[test]
     fn slots_belong_to_crews_in_order() {
