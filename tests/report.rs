@@ -378,6 +378,50 @@ fn a_supervisor_that_died_at_once_does_not_shorten_what_was_between() {
 }
 
 #[test]
+fn sessions_are_resumed_with_the_scenario_that_they_were_of() {
+    let (parent, folder) = folder();
+    let scenario = |name: &str, path: &str| {
+        let file = parent.path().join(name);
+        let session = format!(
+            "conns = 5\nprocs = 2\n[[session]]\nname = 'browse'\n[[session.step]]\n\
+             request = 'GET /{path}?n={{{{counter}}}}'\nexpect = {{ bytes = '1..9k' }}\n\
+             [[session.step]]\nthink = '10ms'\n[[session.step]]\nrequest = 'GET /'\n\
+             [[phase]]\nname = 'first'\nduration = '2s'\n\
+             [[phase]]\nname = 'second'\nafter = 'first'\nduration = '2s'\n"
+        );
+        fs::write(&file, session).unwrap();
+        file
+    };
+    let file = scenario("scenario.toml", "items");
+    let words = "--format json --progress 100ms --interval 100ms --out";
+    let mut run = sclients("run").arg(&file).words(words).arg(&folder).spawn();
+    run.await_measurement();
+    std::thread::sleep(Duration::from_millis(1300));
+    run.signal(Signal::SIGKILL);
+    await_end(&run, &folder);
+    for (command, part) in [
+        (sclients("--resume"), "sclients run FILE --resume DIR"),
+        (sclients("run").arg(scenario("other.toml", "things")).arg("--resume"), "are not those"),
+    ] {
+        let done = command.arg(&folder).run().expect(2);
+        assert!(done.stderr.concat().contains(part), "{:?}", done.stderr);
+    }
+    let done = sclients("run").arg(&file).arg("--resume").arg(&folder).words("--format json").run();
+    let told = done.expect(INVALID).json();
+    told.assert_ledger();
+    assert_eq!(told.list("resumed").len(), 1);
+    for phase in told.list("scenario.phases") {
+        assert!(phase["requests"]["completed"].as_u64() > Some(50), "{phase}");
+    }
+    let session = &told.list("sessions")[0];
+    let of_session = |key: &str| session[key].as_u64().unwrap();
+    assert!(of_session("completed") > 100 && of_session("begun") >= of_session("completed"));
+    let steps = session["steps"].as_array().unwrap();
+    let completed: u64 = steps.iter().map(|step| step["completed"].as_u64().unwrap()).sum();
+    assert_eq!(completed, told.count("requests.completed"));
+}
+
+#[test]
 fn what_cannot_be_resumed_is_refused() {
     let (parent, ended) = folder();
     kept("--conns 2 --requests 10", &ended).run().expect(0);

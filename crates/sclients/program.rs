@@ -17,7 +17,7 @@ use crate::out::{RunFiles, Trio};
 use crate::plan::{self, Finding, Level, Plan};
 use crate::profile::Profile;
 use crate::report;
-use crate::scenario;
+use crate::scenario::{self, Played};
 use crate::selftest;
 use crate::supervisor::{self, Keep};
 use crate::verdict::{self, Verdict};
@@ -125,6 +125,26 @@ fn run(config: Config) -> ExitCode {
     ended(supervisor::run(plan, files, out.as_deref().map_or(Keep::Nowhere, Keep::In)))
 }
 
+/// Puts `sessions` into every load of `config`, of which only names were kept.
+fn revive(config: &mut Config, sessions: Option<&Played>) -> Result<(), &'static str> {
+    let phases = config.phases.iter_mut().map(|phase| &mut phase.config.sessions);
+    for kept in phases.chain([&mut config.sessions]) {
+        *kept = match (&*kept, sessions) {
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(
+                    "--resume needs the scenario of this run, of whose sessions only names were kept; write sclients run FILE --resume DIR",
+                );
+            }
+            (kept, Some(sessions)) => {
+                let revived = kept.as_ref().and_then(|kept| kept.revived(sessions));
+                Some(revived.ok_or("--resume needs the scenario of this run, whose sessions are not those of the file; give the one that it ran")?)
+            }
+        };
+    }
+    Ok(())
+}
+
 /// Goes on with a run whose supervisor died. Its target is where it was, and has to be allowed still.
 fn resume(wanted: config::Resume) -> ExitCode {
     let interrupted = match kept_run::interrupted(&wanted.dir, &wanted.headers) {
@@ -132,8 +152,7 @@ fn resume(wanted: config::Resume) -> ExitCode {
         Err(error) => return complain(&format!("--resume {error}"), ExitCode::Usage),
     };
     let mut config = interrupted.plan.asked();
-    if config.sessions.is_some() {
-        let why = "--resume cannot go on with sessions, of which only names are kept; run the scenario again";
+    if let Err(why) = revive(&mut config, wanted.sessions.as_ref()) {
         return complain(&why, ExitCode::Usage);
     }
     let config::Resume { format, progress, color, hlog, junit, .. } = wanted;

@@ -580,7 +580,8 @@ pub struct OutputOptions {
     /// Write the limits and the verdict to a JUnit XML file, which must not be there yet
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Go on with a run that --out kept and whose supervisor died, for the time that it had left
+    /// Go on with a run that --out kept and whose supervisor died, for the time that it had left; one with
+    /// sessions by `run FILE --resume DIR`
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ use super::file::{self, FileError};
 use super::hostile::Asked;
 use super::{Capacity, Color, Config, Format, ServeConfig, capacity, check, mistake, scenario};
 use crate::compare::Figure;
+use crate::scenario::Played;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
@@ -62,6 +63,8 @@ pub struct Resume {
     pub dir: PathBuf,
     /// Headers whose values were not kept.
     pub headers: Vec<(String, String)>,
+    /// The sessions, of which only names were kept; none where the run had none.
+    pub sessions: Option<Played>,
     /// What standard output gets.
     pub format: Format,
     /// Time between progress lines where there is no terminal.
@@ -75,10 +78,15 @@ pub struct Resume {
 }
 
 /// The options that `--resume` takes beside it.
-const OF_RESUME: [&str; 7] = ["resume", "header", "format", "progress", "color", "hlog", "junit"];
+const OF_RESUME: [&str; 8] =
+    ["file", "resume", "header", "format", "progress", "color", "hlog", "junit"];
 
-/// What is to be gone on with: all else is the plan's.
-fn resume(options: RunOptions, matches: &ArgMatches) -> Result<Resume, ConfigError> {
+/// What is to be gone on with, which played `sessions`: all else is the plan's.
+fn resume(
+    options: RunOptions,
+    sessions: Option<Played>,
+    matches: &ArgMatches,
+) -> Result<Resume, ConfigError> {
     let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let others = matches.ids().map(clap::Id::as_str).filter(|id| !OF_RESUME.contains(id));
     let command = Options::command();
@@ -95,6 +103,7 @@ fn resume(options: RunOptions, matches: &ArgMatches) -> Result<Resume, ConfigErr
     Ok(Resume {
         dir: output.resume.expect("it was asked for"),
         headers: request.header,
+        sessions,
         format: output.format,
         progress: output.progress,
         color: output.color,
@@ -147,9 +156,14 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
     let options = options(&matches)?;
     Ok(match options.command {
         None if options.run.output.resume.is_some() => {
-            Invocation::Resume(resume(options.run, &matches)?)
+            Invocation::Resume(resume(options.run, None, &matches)?)
         }
         None => Invocation::Run(configured(options.run, &words, &matches)?),
+        Some(Command::Run(options)) if options.run.output.resume.is_some() => {
+            let sessions = scenario::sessions_of(&options.file)?;
+            let (_, matches) = matches.subcommand().expect("the words have a command");
+            Invocation::Resume(resume(options.run, sessions, matches)?)
+        }
         Some(Command::Run(options)) => {
             Invocation::Run(Box::new(scenario::of_run(*options, &words)?))
         }

@@ -58,6 +58,14 @@ pub fn of_file(file: &Path) -> Result<Config, ConfigError> {
     of_run(*options, &words)
 }
 
+/// The sessions of the scenario in `file`; none where it has none.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn sessions_of(file: &Path) -> Result<Option<Played>, ConfigError> {
+    Ok(Played::of(&read(file)?)?)
+}
+
 /// The run of the scenario that `options` name; those that `words` give stand before its own.
 ///
 /// # Errors

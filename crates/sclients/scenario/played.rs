@@ -32,6 +32,8 @@ impl PartialEq for Played {
     }
 }
 
+impl Eq for Played {}
+
 /// What is known of a session by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayedSession {
@@ -95,6 +97,17 @@ impl Played {
             }
         }
         self
+    }
+
+    /// These sessions, of which only names are known, as `of` has them; none where those are others by all
+    /// that is known. Which are played stays as it is.
+    pub fn revived(&self, of: &Self) -> Option<Self> {
+        let known = |played: &Self| -> Vec<_> {
+            let sessions = played.sessions.iter();
+            sessions.map(|session| (session.name.clone(), session.steps.clone())).collect()
+        };
+        let same = known(self) == known(of);
+        same.then(|| Self { sessions: self.sessions.clone(), program: of.program.clone() })
     }
 
     /// The part of worker `slot` of `workers`.
