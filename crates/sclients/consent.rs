@@ -8,6 +8,7 @@ use crate::config::authorization::{Entry, Scope};
 use crate::config::{Config, Load};
 use humantime::format_duration;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
@@ -77,15 +78,35 @@ impl Authorization {
     }
 
     /// How a refusal names it, where so many loads share it.
-    fn giver(&self, loads: u64) -> String {
+    const fn giver(&self, loads: u64) -> Giver {
         match self {
-            Self::Option(_) => "which only --authorized names".to_owned(),
-            Self::File(_) if loads > 1 => {
-                format!(
-                    "a share of its entry in the --authorization file, since {loads} phases may load it at one time"
-                )
-            }
-            Self::File(_) => "by its entry in the --authorization file".to_owned(),
+            Self::Option(_) => Giver::Option,
+            Self::File(_) if loads > 1 => Giver::Share(loads),
+            Self::File(_) => Giver::Entry,
+        }
+    }
+}
+
+/// By what a ceiling is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Giver {
+    /// The option, for any host that it names.
+    Option,
+    /// An entry of the file.
+    Entry,
+    /// The same, for so many loads together.
+    Share(u64),
+}
+
+impl fmt::Display for Giver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option => f.write_str("which only --authorized names"),
+            Self::Entry => f.write_str("by its entry in the --authorization file"),
+            Self::Share(loads) => write!(
+                f,
+                "a share of its entry in the --authorization file, since {loads} phases may load it at one time"
+            ),
         }
     }
 }
@@ -187,7 +208,7 @@ pub enum NoConsent {
         /// What is allowed.
         ceiling: u64,
         /// By what.
-        giver: String,
+        giver: Giver,
     },
     /// Too frequent heartbeats: held to the ceiling they would never be on time.
     #[error(
@@ -206,7 +227,7 @@ pub enum NoConsent {
         /// What is allowed.
         ceiling: u64,
         /// By what.
-        giver: String,
+        giver: Giver,
     },
     /// A schedule over the ceiling: held to it, it would not be kept.
     #[error(
@@ -226,7 +247,7 @@ pub enum NoConsent {
         /// Of what.
         unit: &'static str,
         /// By what.
-        giver: String,
+        giver: Giver,
     },
     /// Slow clients, which hold on to what the server keeps for each: an attack where it is not asked
     /// for.
