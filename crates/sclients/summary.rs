@@ -198,7 +198,8 @@ impl Summary {
         named.map(|(index, crew)| (crew.name.clone(), self.phase(index))).collect()
     }
 
-    fn phase(&self, crew: usize) -> Self {
+    /// The phase of crew number `crew`, as a run of its own.
+    pub fn phase(&self, crew: usize) -> Self {
         let slots = self.plan.slots_of(crew);
         let theirs =
             |child: &&ChildRecord| child.role == Role::Worker && slots.contains(&child.slot);

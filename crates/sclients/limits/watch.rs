@@ -4,6 +4,7 @@
 
 use super::check::{Check, State};
 use super::of_run::object_of;
+use crate::report::Focus;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -39,6 +40,16 @@ impl Watch {
     /// Whether there is nothing to look at.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What a look needs of a summary.
+    pub fn focus(&self) -> Focus {
+        let path = |watched: &Watched| {
+            let phase =
+                watched.phase.map(|phase| ["scenario".into(), "phases".into(), phase.to_string()]);
+            phase.into_iter().flatten().chain(watched.check.figure.keys.iter().cloned()).collect()
+        };
+        Focus::of(self.0.iter().map(path))
     }
 
     /// A look at `summary`, what was measured until `now`; the index of the first limit that was broken at

@@ -1,6 +1,6 @@
 //! The summary for a program: one object, whose keys are a contract.
 
-use super::{QUANTILES, soak};
+use super::{Focus, QUANTILES, soak};
 use crate::config::authorization::Scope;
 use crate::config::{Load, OnBusy};
 use crate::consent::Authorization;
@@ -17,13 +17,14 @@ use stats::{
     Counter, Counters, Fault, Gaps, Histogram, Interval95, Latency, NotSent, Outcome, Phase,
     Sections, Signal, Strains, Times, Windows, min_samples,
 };
+use std::cell::LazyCell;
 
 /// Version of the object's shape; it changes when a key changes its meaning.
 const SCHEMA: u32 = 1;
 
 /// The whole object.
 pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
-    let mut object = figures(summary, verdict);
+    let mut object = figures(summary, &|| verdict.clone(), &Focus::ALL);
     object["limits"] = of_run::of_object(summary, &object).iter().map(limit).collect();
     object
 }
@@ -41,56 +42,75 @@ fn limit(judged: &Judged) -> Value {
     })
 }
 
-/// All of it but the limits, which are judged by it.
-pub fn figures(summary: &Summary, verdict: &Verdict) -> Value {
-    let mut object = of_part(summary, verdict);
-    if let Some(phases) = super::phases::json(summary) {
+/// Of it but the limits, which are judged by it, what is looked at.
+pub fn figures(summary: &Summary, verdict: &dyn Fn() -> Verdict, focus: &Focus) -> Value {
+    let mut object = of_part(summary, verdict, focus);
+    if let Some(phases) = super::phases::json(summary, focus) {
         object["scenario"] = phases;
     }
     object
 }
 
 /// What is told of a run, and of each phase of one.
-pub fn of_part(summary: &Summary, verdict: &Verdict) -> Value {
+pub fn of_part(summary: &Summary, verdict: &dyn Fn() -> Verdict, focus: &Focus) -> Value {
     let counters = summary.counters();
-    let over_time = Soak::of(summary);
-    let mut object = json!({
-        "schema": SCHEMA,
-        "verdict": { "state": verdict.state.name(), "reasons": verdict.reasons, "notes": verdict.notes },
-        "resumed": summary.course.resumed.iter()
-            .map(|resumed| json!({ "after_seconds": resumed.after.as_secs_f64(), "gap_ms": resumed.gap.as_millis() as u64 }))
-            .collect::<Vec<_>>(),
-        "stopped": summary.course.stopped.map(StoppedFor::name),
-        "plan": plan(summary),
-        "phases": phases(summary),
-        "connections": connections(summary, &counters),
-        "requests": requests(summary, &counters),
-        "throughput": throughput(summary),
-        "latency_us": latencies(summary),
-        "statuses": statuses(&counters),
-        "samples": samples(summary),
-        "samples_other": samples_other(summary),
-        "workers": summary.workers().map(|child| worker(summary, child)).collect::<Vec<_>>(),
-        "generator": generator(summary),
-        "steady_state": soak::steady(&over_time),
-        "drift": soak::drift(&over_time),
-        "watched": soak::watched(&summary.course.watched),
-        "host": host(&summary.course.host),
-        "supervisor": supervisor(summary),
+    let over_time = LazyCell::new(|| Soak::of(summary));
+    let makes: [(&str, &dyn Fn() -> Value); 17] = [
+        ("verdict", &|| of_verdict(&verdict())),
+        ("resumed", &|| resumed(summary)),
+        ("stopped", &|| summary.course.stopped.map(StoppedFor::name).into()),
+        ("plan", &|| plan(summary)),
+        ("phases", &|| phases(summary)),
+        ("connections", &|| connections(summary, &counters)),
+        ("requests", &|| requests(summary, &counters)),
+        ("throughput", &|| throughput(summary)),
+        ("latency_us", &|| latencies(summary, focus)),
+        ("statuses", &|| statuses(&counters)),
+        ("samples", &|| samples(summary)),
+        ("samples_other", &|| samples_other(summary)),
+        ("workers", &|| summary.workers().map(|child| worker(summary, child)).collect()),
+        ("generator", &|| generator(summary)),
+        ("steady_state", &|| soak::steady(&over_time)),
+        ("drift", &|| soak::drift(&over_time)),
+        ("watched", &|| soak::watched(&summary.course.watched)),
+    ];
+    let own: [(&str, &dyn Fn() -> Option<Value>); 6] = [
+        ("host", &|| Some(host(&summary.course.host))),
+        ("supervisor", &|| Some(supervisor(summary))),
+        ("attempts", &|| of_overload(summary).then(|| attempts(summary, &counters))),
+        ("sessions", &|| super::sessions::json(summary)),
+        ("storms", &|| super::storms::json(summary)),
+        ("target", &|| (summary.plan.targets > 0).then(|| embedded(summary))),
+    ];
+    let is_wanted = |key: &str| focus.has(&[key]);
+    let of_all = makes.iter().filter(|(key, _)| is_wanted(key)).map(|(key, make)| (*key, make()));
+    let of_some = own.iter().filter(|(key, _)| is_wanted(key));
+    let of_some = of_some.filter_map(|(key, make)| Some((*key, make()?)));
+    let parts = [("schema", SCHEMA.into())].into_iter().chain(of_all).chain(of_some);
+    parts.map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
+}
+
+fn of_verdict(verdict: &Verdict) -> Value {
+    json!({ "state": verdict.state.name(), "reasons": verdict.reasons, "notes": verdict.notes })
+}
+
+fn resumed(summary: &Summary) -> Value {
+    let resumed = summary.course.resumed.iter();
+    let told = resumed.map(|resumed| {
+        let gap_ms = resumed.gap.as_millis() as u64;
+        json!({ "after_seconds": resumed.after.as_secs_f64(), "gap_ms": gap_ms })
     });
-    if let Load::Overload { .. } = summary.plan.config.load {
-        object["attempts"] = attempts(summary, &counters);
-    }
-    if let Some(sessions) = super::sessions::json(summary) {
-        object["sessions"] = sessions;
-    }
-    if let Some(storms) = super::storms::json(summary) {
-        object["storms"] = storms;
-    }
-    if summary.plan.targets > 0 {
-        object["target"] = target(&summary.fold);
-        object["target"]["processes"] = summary.plan.targets.into();
-    }
+    told.collect()
+}
+
+fn of_overload(summary: &Summary) -> bool {
+    matches!(summary.plan.config.load, Load::Overload { .. })
+}
+
+/// What the embedded target saw, and in how many processes.
+fn embedded(summary: &Summary) -> Value {
+    let mut object = target(&summary.fold);
+    object["processes"] = summary.plan.targets.into();
     object
 }
 
@@ -315,7 +335,7 @@ fn throughput(summary: &Summary) -> Value {
     })
 }
 
-fn latencies(summary: &Summary) -> Value {
+fn latencies(summary: &Summary, focus: &Focus) -> Value {
     let all = [
         Latency::FromDue,
         Latency::FromSend,
@@ -332,7 +352,11 @@ fn latencies(summary: &Summary) -> Value {
         object[of_requests.name()]["censored"] = summary.lower_bounds(of_requests).into();
         let from = summary.lower_bound_from(of_requests);
         object[of_requests.name()]["lower_bound_from"] = from.into();
-        certainty(&mut object[of_requests.name()], summary.fold.windows(of_requests));
+        // It is made of all windows there are.
+        let sure = |key: &&str| focus.has(&["latency_us", of_requests.name(), key]);
+        if CERTAINTY.iter().any(sure) {
+            certainty(&mut object[of_requests.name()], summary.fold.windows(of_requests));
+        }
     }
     Value::Object(object)
 }
@@ -352,6 +376,9 @@ pub(super) struct Distribution {
     /// Values over the highest that is told apart.
     overflow: u64,
 }
+
+/// The keys of [`certainty`].
+const CERTAINTY: [&str; 3] = ["ci", "n_eff", "longer"];
 
 /// How sure the quantiles of a latency of requests are: `ci` has where the true one is in 95 % of runs
 /// like this, `n_eff` the independent samples that tell as much, `longer` how many times as long a run

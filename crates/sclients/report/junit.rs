@@ -3,8 +3,8 @@
 //!
 //! There is no standard; this is what Ant's JUnit task writes and Jenkins, GitLab and their like read.
 
-use super::json;
 use super::text::figure;
+use super::{Focus, json};
 use crate::limits::{Judged, of_run};
 use crate::summary::Summary;
 use crate::verdict::{self, State, Verdict};
@@ -44,7 +44,7 @@ struct Case {
 /// The whole file.
 pub fn suite(summary: &Summary) -> String {
     let verdict = Verdict::of(summary);
-    let object = json::figures(summary, &verdict);
+    let object = json::figures(summary, &|| verdict.clone(), &Focus::ALL);
     let limits = of_run::of_object(summary, &object);
     let mut cases: Vec<Case> = limits.iter().map(of_limit).collect();
     cases.push(of_verdict(&verdict));

@@ -5,6 +5,7 @@
 pub mod capacity;
 pub mod compare;
 pub mod curve;
+mod focus;
 mod hlog;
 mod json;
 mod junit;
@@ -19,6 +20,7 @@ mod storms;
 mod svg;
 mod text;
 
+pub use focus::Focus;
 pub use hlog::log as hlog;
 pub use junit::{suite as junit, suite_of_no_run as junit_of_no_run};
 pub use outline::outline;
@@ -59,7 +61,12 @@ pub fn json(summary: &Summary) -> String {
 
 /// The object that limits are judged by: the whole report but them.
 pub fn figures(summary: &Summary) -> serde_json::Value {
-    json::figures(summary, &Verdict::of(summary))
+    figures_of(summary, &Focus::ALL)
+}
+
+/// Of it, what is looked at.
+pub fn figures_of(summary: &Summary, focus: &Focus) -> serde_json::Value {
+    json::figures(summary, &|| Verdict::of(summary), focus)
 }
 
 /// The report of a run that goes on, `elapsed` into it, for a person.

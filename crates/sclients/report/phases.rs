@@ -1,8 +1,9 @@
 //! The phases of a scenario, each as a report of its own: a list for a program, a table for a person.
 
-use super::{json as object, text};
+use super::{Focus, json as object, text};
 use crate::config::Load;
 use crate::number::{duration, grouped};
+use crate::plan::Crew;
 use crate::summary::Summary;
 use crate::verdict::Verdict;
 use serde_json::{Value, json};
@@ -23,23 +24,25 @@ const KEYS: [&str; 10] = [
     "generator",
 ];
 
-/// The list; none in a run without phases.
-pub fn json(summary: &Summary) -> Option<Value> {
-    let phases = summary.phases();
+/// The list, of each what is looked at; none in a run without phases.
+pub fn json(summary: &Summary, focus: &Focus) -> Option<Value> {
     let crews = &summary.plan.crews;
-    let begins = |name: &str| {
-        let crew = crews.iter().find(|crew| crew.name == name)?;
-        Some(crew.begins.in_words(|before| &crews[before].name))
-    };
-    let told = |(name, phase): &(String, Summary)| {
-        let mut whole = object::of_part(phase, &Verdict::of_phase(phase));
+    if crews.is_empty() || !focus.has(&["scenario"]) {
+        return None;
+    }
+    let told = |(index, crew): (usize, &Crew)| {
+        let Some(focus) = focus.under(&["scenario", "phases", &index.to_string()]) else {
+            return json!({});
+        };
+        let phase = summary.phase(index);
         let mut object = json!({
-            "name": name,
-            "begins": begins(name),
+            "name": crew.name,
+            "begins": crew.begins.in_words(|before| &crews[before].name),
             "begun_after_seconds": phase.after_start(phase.begun()),
             "load_after_seconds": phase.after_start(phase.loaded()),
             "seconds": phase.measured_seconds(),
         });
+        let mut whole = object::of_part(&phase, &|| Verdict::of_phase(&phase), &focus.among(&KEYS));
         for key in KEYS {
             if let Some(value) = whole.get_mut(key) {
                 object[key] = value.take();
@@ -47,7 +50,8 @@ pub fn json(summary: &Summary) -> Option<Value> {
         }
         object
     };
-    (!phases.is_empty()).then(|| json!({ "phases": phases.iter().map(told).collect::<Vec<_>>() }))
+    let phases: Vec<Value> = crews.iter().enumerate().map(told).collect();
+    Some(json!({ "phases": phases }))
 }
 
 /// The table, a row each; empty in a run without phases.

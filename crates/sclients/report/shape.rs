@@ -1,7 +1,7 @@
 //! The summary of a run that has not begun, with every key that it can have: by it limits are checked
 //! before anything is opened.
 
-use super::json;
+use super::{Focus, json};
 use crate::fold::{Fold, Who};
 use crate::host::parse::{Periods, Softnet, TCP_COUNTERS, Tracked};
 use crate::host::{Baseline, HostStrain};
@@ -37,8 +37,8 @@ pub fn shape(plan: &Plan) -> Value {
         host: host(),
         ..Course::default()
     };
-    let verdict = Verdict { state: State::Valid, reasons: vec![], notes: vec![] };
-    json::of_part(&Summary { plan: plan.clone(), fold, course }, &verdict)
+    let verdict = || Verdict { state: State::Valid, reasons: vec![], notes: vec![] };
+    json::of_part(&Summary { plan: plan.clone(), fold, course }, &verdict, &Focus::ALL)
 }
 
 /// Every class of failure, every reason and every status, once.

@@ -58,12 +58,13 @@ pub(super) fn turn(context: &mut Context, now: Instant) {
     }
 }
 
-/// What was reported so far. Plan and fold are lent to the summary: copies of them would be large.
+/// Of what was reported so far, the figures that are looked at. Plan and fold are lent to the summary: copies of them would be large.
 fn figures(world: &mut World) -> Option<Value> {
     let plan = world.conductor.limits.plan.take()?;
     let course = world.course_so_far();
     let summary = Summary { plan, fold: std::mem::take(&mut world.fold), course };
-    let object = report::figures(&summary);
+    let focus = world.conductor.limits.watch.focus();
+    let object = report::figures_of(&summary, &focus);
     (world.conductor.limits.plan, world.fold) = (Some(summary.plan), summary.fold);
     Some(object)
 }
