@@ -237,6 +237,7 @@ fn a_file_that_is_no_configuration_is_refused() {
     let table = [
         ("broken.toml", "procs = = 2", "broken.toml"),
         ("unknown.toml", "frobs = 2", "frobs"),
+        ("resume.toml", "resume = 'run1'", "resume"),
         ("value.toml", "procs = 0", "procs"),
         ("kind.toml", "[procs]\nx = 1", "procs"),
         ("nested.toml", "config = \"other.toml\"", "config"),

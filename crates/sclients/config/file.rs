@@ -164,7 +164,9 @@ impl Key<'_> {
     /// The argument that the key names.
     fn argument<'c>(&self, command: &'c Command) -> Result<&'c Arg, FileError> {
         let is_named = |argument: &&Arg| match argument.get_long() {
-            Some(long) => long == self.key && !matches!(long, "config" | "help" | "version"),
+            Some(long) => {
+                long == self.key && !matches!(long, "config" | "resume" | "help" | "version")
+            }
             None => argument.get_id() == TARGET && self.key == TARGET,
         };
         command.get_arguments().find(is_named).ok_or_else(|| FileError::Key {

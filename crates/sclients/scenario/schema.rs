@@ -195,7 +195,9 @@ mod tests {
         {
             assert!(schema["properties"][key].is_object(), "{key}");
         }
-        assert!(schema["properties"]["config"].is_null() && schema["properties"]["help"].is_null());
+        for key in ["config", "resume", "help"] {
+            assert!(schema["properties"][key].is_null(), "{key}");
+        }
         assert_eq!(schema["properties"]["no-reopen"]["type"], "boolean");
     }
 }
