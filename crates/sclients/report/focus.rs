@@ -15,20 +15,16 @@ impl Focus {
 
     /// Whether anything is looked at that is at `keys`, above it or below it.
     pub fn has(&self, keys: &[&str]) -> bool {
-        let meet = |path: &Vec<String>| path.iter().zip(keys).all(|(mine, key)| mine == key);
-        self.0.as_ref().is_none_or(|paths| paths.iter().any(meet))
+        self.0.as_ref().is_none_or(|paths| paths.iter().any(|path| meet(path, keys)))
     }
 
     /// What is looked at in the object at `keys`; none where nothing is.
     pub fn under(&self, keys: &[&str]) -> Option<Self> {
-        if !self.has(keys) {
-            return None;
-        }
-        let below = |path: &Vec<String>| path.get(keys.len()..).map(<[String]>::to_vec);
-        let paths = self.0.as_ref().map(|paths| {
-            paths.iter().filter(|path| Self::of([(*path).clone()]).has(keys)).filter_map(below)
-        });
-        Some(Self(paths.map(Iterator::collect)))
+        let Some(paths) = &self.0 else { return Some(Self::ALL) };
+        let paths = paths.iter().filter(|path| meet(path, keys));
+        let below: Vec<_> =
+            paths.map(|path| path.iter().skip(keys.len()).cloned().collect()).collect();
+        (!below.is_empty()).then_some(Self(Some(below)))
     }
 
     /// Of it, what is at these keys.
@@ -44,6 +40,11 @@ impl Focus {
             }
         }
     }
+}
+
+/// Whether one of the two leads to the other.
+fn meet(path: &[String], keys: &[&str]) -> bool {
+    path.iter().zip(keys).all(|(mine, key)| mine == key)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub fn figures(summary: &Summary, verdict: &dyn Fn() -> Verdict, focus: &Focus) 
 pub fn of_part(summary: &Summary, verdict: &dyn Fn() -> Verdict, focus: &Focus) -> Value {
     let counters = summary.counters();
     let over_time = LazyCell::new(|| Soak::of(summary));
-    let makes: [(&str, &dyn Fn() -> Value); 17] = [
+    let makes: [(&str, &dyn Fn() -> Value); 19] = [
         ("verdict", &|| of_verdict(&verdict())),
         ("resumed", &|| resumed(summary)),
         ("stopped", &|| summary.course.stopped.map(StoppedFor::name).into()),
@@ -73,10 +73,11 @@ pub fn of_part(summary: &Summary, verdict: &dyn Fn() -> Verdict, focus: &Focus) 
         ("steady_state", &|| soak::steady(&over_time)),
         ("drift", &|| soak::drift(&over_time)),
         ("watched", &|| soak::watched(&summary.course.watched)),
+        ("host", &|| host(&summary.course.host)),
+        ("supervisor", &|| supervisor(summary)),
     ];
-    let own: [(&str, &dyn Fn() -> Option<Value>); 6] = [
-        ("host", &|| Some(host(&summary.course.host))),
-        ("supervisor", &|| Some(supervisor(summary))),
+    // Not every run has these.
+    let own: [(&str, &dyn Fn() -> Option<Value>); 4] = [
         ("attempts", &|| of_overload(summary).then(|| attempts(summary, &counters))),
         ("sessions", &|| super::sessions::json(summary)),
         ("storms", &|| super::storms::json(summary)),

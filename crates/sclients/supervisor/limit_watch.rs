@@ -4,7 +4,7 @@ use super::conductor::{StoppedFor, stop_for};
 use super::{Context, World};
 use crate::limits::{Watch, of_run};
 use crate::plan::Plan;
-use crate::report;
+use crate::report::{self, Focus};
 use crate::summary::Summary;
 use dispatch::Instant;
 use serde_json::Value;
@@ -18,8 +18,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct LimitWatch {
     watch: Watch,
     next: Option<Instant>,
-    /// What is run, for each look; what it sends is left out.
-    plan: Option<Plan>,
+    /// What is run, for each look (what it sends is left out), and what is looked at.
+    look: Option<(Plan, Focus)>,
 }
 
 impl LimitWatch {
@@ -28,7 +28,7 @@ impl LimitWatch {
         if !watched.watch.is_empty() {
             let mut plan = plan.clone();
             plan.config.body = vec![];
-            watched.plan = Some(plan);
+            watched.look = Some((plan, watched.watch.focus()));
         }
         watched
     }
@@ -58,13 +58,13 @@ pub(super) fn turn(context: &mut Context, now: Instant) {
     }
 }
 
-/// Of what was reported so far, the figures that are looked at. Plan and fold are lent to the summary: copies of them would be large.
+/// Of what was reported so far, the figures that are looked at. Plan and fold are lent to the summary: copies
+/// of them would be large.
 fn figures(world: &mut World) -> Option<Value> {
-    let plan = world.conductor.limits.plan.take()?;
+    let (plan, focus) = world.conductor.limits.look.take()?;
     let course = world.course_so_far();
     let summary = Summary { plan, fold: std::mem::take(&mut world.fold), course };
-    let focus = world.conductor.limits.watch.focus();
     let object = report::figures_of(&summary, &focus);
-    (world.conductor.limits.plan, world.fold) = (Some(summary.plan), summary.fold);
+    (world.conductor.limits.look, world.fold) = (Some((summary.plan, focus)), summary.fold);
     Some(object)
 }
