@@ -240,6 +240,21 @@ fn what_the_server_saw_is_what_is_reported_step_by_step() {
 }
 
 #[test]
+fn no_two_phases_give_the_same_number() {
+    let shop = Shop::open(Manner::default());
+    let phase = |name: &str, more: &str| {
+        format!("[[phase]]\nname = '{name}'\nconns = 2\nduration = '500ms'\n{more}\n")
+    };
+    let phases = phase("one", "") + &phase("with", "with = 'one'\nprocs = 2") + &phase("last", "");
+    let folder = written(&format!("{BUY}{phases}"));
+    let report = run(&folder, &shop.url()).expect(0).json();
+    assert_sessions(&report);
+    let seen = shop.seen.lock().unwrap();
+    assert_eq!(seen.users.len() as u64, seen.logins);
+    assert!(seen.logins > 20, "{}", seen.logins);
+}
+
+#[test]
 fn a_session_goes_on_over_a_connection_that_is_opened_again() {
     let shop = Shop::open(Manner { closes: true, ..Manner::default() });
     let folder = written(BUY);

@@ -57,6 +57,8 @@ pub(super) fn share(
     Ok(SessionsShare {
         feeds: program.feeds.iter().map(feed).collect(),
         sessions: program.sessions.iter().zip(weights).map(session).collect::<Result<_, _>>()?,
+        slot,
+        workers,
     })
 }
 

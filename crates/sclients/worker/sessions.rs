@@ -56,13 +56,14 @@ impl Sessions {
         let Some(sessions) = share.sessions.take() else { return Ok(None) };
         let manner =
             Manner { lenient: share.lenient, finish_early: false, body_max: share.body_max };
+        let (slot, stride) = (sessions.slot, sessions.workers.into());
         let program = Program::new(*sessions, manner)?;
         Ok(Some(Self {
             users: Users::new(&program, share.seed),
             score: Score::new(&program),
             // Generations of a slot count apart.
-            counter: u64::from(share.generation) << 40 | u64::from(share.slot),
-            stride: share.workers.into(),
+            counter: u64::from(share.generation) << 40 | u64::from(slot),
+            stride,
             program,
             spare_requests: Vec::new(),
             spare_answers: Vec::new(),

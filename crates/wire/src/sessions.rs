@@ -12,6 +12,10 @@ pub struct SessionsShare {
     pub feeds: Vec<FeedShare>,
     /// The sessions of the run, in order; those that this worker does not play have the weight 0.
     pub sessions: Vec<SessionShare>,
+    /// The slot among those of all phases: its counter counts from there.
+    pub slot: u32,
+    /// The workers of all phases: its counter counts by so many, so that no two give the same number.
+    pub workers: u32,
 }
 
 /// One worker's rows of a feed.

@@ -33,7 +33,8 @@ fn code(checks: Vec<CheckCode>, found: Vec<FoundCode>) -> RequestCode {
 pub fn program(steps: &[StepCode], feeds: Vec<FeedShare>) -> Result<Program, ProgramError> {
     let drawn = (0..feeds.len() as u16).collect();
     let session = SessionShare { weight: 1, variables: 0, feeds: drawn, code: steps.to_vec() };
-    Program::new(SessionsShare { feeds, sessions: vec![session] }, Manner::STRICT)
+    let share = SessionsShare { feeds, sessions: vec![session], slot: 0, workers: 1 };
+    Program::new(share, Manner::STRICT)
 }
 
 /// A step that is a plain request.
