@@ -104,7 +104,8 @@ fn a_host_without_address_is_refused() {
 
 #[test]
 fn a_port_where_nobody_listens_ends_the_run_by_itself() {
-    let address = format!("127.0.0.1:{}", closed_port());
+    let closed = closed_port();
+    let address = format!("127.0.0.1:{closed}");
     let command = sclients(&format!("--conns 5 http://{address}/"));
     assert_refused(command, UNREACHABLE, &[&address, "connect.refused"]);
     let command = sclients(&format!("--procs 2 --conns 5 --load hold tcp://{address}"));
@@ -113,7 +114,8 @@ fn a_port_where_nobody_listens_ends_the_run_by_itself() {
 
 #[test]
 fn a_program_is_told_in_json_that_nobody_listens() {
-    let address = format!("127.0.0.1:{}", closed_port());
+    let closed = closed_port();
+    let address = format!("127.0.0.1:{closed}");
     let words = format!("--format json --procs 2 --conns 5 http://{address}/");
     let done = sclients(&words).run().expect(UNREACHABLE);
     assert_eq!(done.stderr.len(), 1, "{:#?}", done.stderr);

@@ -7,7 +7,7 @@
 mod driver;
 
 use driver::namespace::{ADDRESSES, active_opens, in_namespace};
-use driver::{Server, closed_port, sclients};
+use driver::{Server, sclients};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -155,10 +155,10 @@ fn a_configuration_names_the_authorisation_file_too() {
     let file = file(&["network = '192.0.2.0/24'\nexpires = 2024-02-29"]);
     let config = file.path.with_file_name("run.toml");
     fs::write(&config, format!("conns = 1\nauthorization = {:?}\n", file.path)).unwrap();
-    let target = format!("http://192.0.2.1:{}/", closed_port());
-    assert_refused(sclients("--config").arg(&config).arg(&target), "2024-02-29");
+    let target = "http://192.0.2.1:8080/";
+    assert_refused(sclients("--config").arg(&config).arg(target), "2024-02-29");
     fs::write(&file.path, "[[allow]]").unwrap();
-    let done = sclients("--config").arg(&config).arg(&target).run().expect(2);
+    let done = sclients("--config").arg(&config).arg(target).run().expect(2);
     assert!(done.stderr[0].contains("--authorization: "), "{:?}", done.stderr);
 }
 
@@ -376,17 +376,17 @@ fn a_file_beside_a_run_on_loopback_changes_nothing() {
 
 #[test]
 fn no_flag_and_no_entry_allows_all() {
-    let target = format!("http://192.0.2.1:{}/", closed_port());
+    let target = "http://192.0.2.1:8080/";
     for words in ["--authorized *", "--authorized 0.0.0.0/0", "--authorized 192.0.2.0/24"] {
-        let done = sclients(words).arg(&target).run().expect(2);
+        let done = sclients(words).arg(target).run().expect(2);
         assert!(done.stderr[0].contains("is not a host"), "{:?}", done.stderr);
     }
     for words in ["--authorized 0.0.0.0", "--authorized ::", "--authorized localhost"] {
-        sclients("--conns 1").words(words).arg(&target).run().expect(NOT_AUTHORIZED);
+        sclients("--conns 1").words(words).arg(target).run().expect(NOT_AUTHORIZED);
     }
     for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "::ffff:0.0.0.0/96"] {
         let file = file(&[&format!("network = '{network}'\nexpires = 9999-12-31")]);
-        let command = sclients("--conns 1 --authorization").arg(&file.path).arg(&target);
+        let command = sclients("--conns 1 --authorization").arg(&file.path).arg(target);
         let done = command.run().expect(2);
         assert!(done.stderr[0].contains("is wider than /"), "{:?}", done.stderr);
     }

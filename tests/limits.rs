@@ -222,7 +222,8 @@ fn junit_has_a_case_for_each_limit_and_other_programs_read_it() {
 fn a_run_that_could_not_begin_is_an_error_in_junit() {
     let folder = TempDir::new().unwrap();
     let [path, log] = ["no.xml", "no.hlog"].map(|name| folder.path().join(name));
-    let nobody = format!("--conns 2 http://127.0.0.1:{}/", driver::closed_port());
+    let closed = driver::closed_port();
+    let nobody = format!("--conns 2 http://127.0.0.1:{closed}/");
     let run = sclients(&nobody).arg("--junit").arg(&path).arg("--hlog").arg(&log);
     run.run().expect(BROKEN);
     let text = fs::read_to_string(&path).unwrap();

@@ -178,7 +178,8 @@ fn overload_offers_its_attempts_whatever_is_accepted() {
 
 #[test]
 fn refused_attempts_are_offered_too() {
-    let target = format!("http://127.0.0.1:{}/", closed_port());
+    let closed = closed_port();
+    let target = format!("http://127.0.0.1:{closed}/");
     let report = report(4, &format!("--attempt-rate 1k --duration 500ms {target}"));
     assert_eq!(report.count("attempts.offered"), 500);
     assert_eq!(report.sum("attempts.failed"), 500);

@@ -3,11 +3,11 @@
 //!
 //! Start at [`Foreign`] and [`run`].
 
-use crate::driver::{closed_port, send, wait_until};
+use crate::driver::{send, wait_until};
 use nix::sys::signal::Signal;
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -59,7 +59,7 @@ impl Foreign {
 
     /// In front of a server on port `backend`.
     pub fn before(kind: &Kind, backend: u16) -> Self {
-        let started = (0..PORTS).find_map(|_| Self::on(kind, closed_port(), backend));
+        let started = (0..PORTS).find_map(|_| Self::on(kind, free_port(), backend));
         started.unwrap_or_else(|| panic!("{} listens on none of {PORTS} ports", kind.program))
     }
 
@@ -122,6 +122,11 @@ impl Drop for Foreign {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A folder with a file to serve; open to all, as some servers give up being root.

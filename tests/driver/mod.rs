@@ -13,8 +13,10 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -553,9 +555,19 @@ pub fn wait_until(time: Duration, mut condition: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// A port of 127.0.0.1 at which nobody listens.
-pub fn closed_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port of 127.0.0.1 at which nobody listens, nor can as long as this lives: it is bound, and the
+/// kernel refuses what connects to it.
+pub struct ClosedPort(TcpListener);
+
+pub fn closed_port() -> ClosedPort {
+    let reserved = tcpsocket::Acceptor::reserve(([127, 0, 0, 1], 0).into()).unwrap();
+    ClosedPort(reserved.into())
+}
+
+impl fmt::Display for ClosedPort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.local_addr().unwrap().port().fmt(formatter)
+    }
 }
 
 /// The repository.

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tcpsocket::{SocketError, SourceBlock, Sources};
+use tcpsocket::{Acceptor, SocketError, SourceBlock, Sources};
 
 /// By when anything that is to happen has happened.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -357,11 +357,17 @@ fn one_connection_carries_many_exchanges() {
     assert_eq!(caller.told().last(), Some(&Note::Ended(End::ByUs)));
 }
 
+/// An address at which nobody listens, nor can while what holds it lives.
+fn closed() -> (TcpListener, SocketAddr) {
+    let reserved = Acceptor::reserve(([127, 0, 0, 1], 0).into()).unwrap();
+    let holder = TcpListener::from(reserved);
+    let address = holder.local_addr().unwrap();
+    (holder, address)
+}
+
 #[test]
 fn a_refused_attempt_ends_as_not_connected() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_closed, address) = closed();
     let caller = call(address, |connection, _, _| assert!(!connection.established()));
     assert_eq!(caller.told(), [Note::Ended(End::NotConnected(SocketError::Refused))]);
 }
@@ -611,9 +617,7 @@ fn a_source_pair_is_given_back_when_its_connection_has_ended() {
 
 #[test]
 fn a_source_pair_is_given_back_when_the_attempt_failed() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_closed, address) = closed();
     let mut context = context(Caller::new(|_, _, _| {}), Some(sources(102, 1)), 1).unwrap();
     call_with_deadline(&mut context, address, 0).connection.unwrap();
     run(&mut context).unwrap();
