@@ -27,7 +27,7 @@ mod scan;
 mod server;
 
 pub use client::Client;
-pub use kept::Kept;
+pub use kept::{Kept, Seen};
 pub(crate) use reader::RequestReader;
 pub use request::{Manner, Request, RequestBuilder, RequestError};
 pub use responses::Responses;

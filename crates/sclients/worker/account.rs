@@ -125,14 +125,22 @@ impl Account {
         self.times.blocked += u128::from(blocked);
     }
 
-    /// It was answered at `at`.
+    /// It was answered at `at`. What it took since it was sent is recorded by [`Self::served`], or of a
+    /// session by its step, whose times are the run's too.
     pub fn completed(&mut self, exchange: &mut Exchange, at: Instant) {
         self.recorder.count(Counter::RequestsCompleted);
         if exchange.measured {
-            self.record(exchange, at);
+            self.record_from_due(exchange, at);
         }
         self.end(exchange, at);
         self.last_end = at;
+    }
+
+    /// It is no step of a session, and was answered at `at`.
+    pub fn served(&mut self, exchange: &Exchange, at: Instant) {
+        if exchange.measured {
+            self.recorder.record(Latency::FromSend, at.nanos_since(exchange.sent));
+        }
     }
 
     /// It had taken too long at `at`: its latency is at least that.
@@ -189,13 +197,13 @@ impl Account {
         if exchange.measured {
             self.recorder.count(Counter::CensoredFromDue);
             self.recorder.count(Counter::CensoredFromSend);
-            self.record(exchange, at);
+            self.record_from_due(exchange, at);
+            self.served(exchange, at);
         }
     }
 
-    fn record(&mut self, exchange: &Exchange, at: Instant) {
+    fn record_from_due(&mut self, exchange: &Exchange, at: Instant) {
         self.recorder.record(Latency::FromDue, at.max(exchange.sent).nanos_since(exchange.due));
-        self.recorder.record(Latency::FromSend, at.nanos_since(exchange.sent));
     }
 
     fn end(&mut self, exchange: &mut Exchange, at: Instant) {

@@ -395,7 +395,9 @@ fn cut(context: &mut Context<Load>, now: Instant) {
     let load = &mut context.world.model;
     let mut interval = load.account.recorder.cut(load.phase, gauges, now);
     interval.strain = load.strain.cut(now);
-    interval.sessions = load.sessions.as_mut().map(Sessions::cut).unwrap_or_default();
+    if let Some(sessions) = &mut load.sessions {
+        interval.add_sessions(sessions.cut());
+    }
     load.spins &= !is_shared(&interval.strain);
     if let Some(departures) = &mut load.departures {
         departures.cut();

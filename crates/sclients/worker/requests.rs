@@ -213,11 +213,16 @@ impl Load {
             self.unasked(answer.unsolicited, &input[end..]);
         }
         self.account.recorder.counters.count_status(answer.status);
-        if self.sessions.is_some() {
-            self.played(connection, answer.status, at);
-        } else if !self.expects(answer.status) {
-            self.account.recorder.count(Counter::RequestsUnexpected);
-        }
+        let further = match &mut self.sessions {
+            Some(_) => self.played(connection, answer.status, input, at),
+            None => {
+                self.account.served(&connection.place.exchange, at);
+                let unexpected = !self.expects(answer.status);
+                let counters = &mut self.account.recorder.counters;
+                counters.count_many(Counter::RequestsUnexpected, unexpected.into());
+                None
+            }
+        };
         connection.place.answered = true;
         connection.place.opening.failures = 0;
         connection.deadline = Instant::FAR_FUTURE;
@@ -225,6 +230,8 @@ impl Load {
             connection.close(Ending::Close);
         } else if self.is_used_up(connection) {
             connection.close(self.ending());
+        } else if let Some(due) = further {
+            self.next_at(connection, at, due);
         } else {
             self.free(connection, at);
         }

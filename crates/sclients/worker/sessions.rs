@@ -8,10 +8,11 @@
 //!   └─────────┴───────────┴────────── over ◀───────────┘
 //! ```
 
+use super::account::Exchange;
 use super::load::{Load, Place};
 use super::session::{
-    BadValue, Next, Program, ProgramError, RequestPlay, Score, User, UserId, Users, Values,
-    Verdict, judge, render,
+    BadValue, Program, ProgramError, RequestPlay, Score, User, UserId, Users, Values, Verdict,
+    judge, render,
 };
 use dispatch::Instant;
 use protocols::Client;
@@ -95,74 +96,97 @@ impl Sessions {
     /// A value would break it.
     #[inline]
     fn prepare(&mut self, machine: &mut http1::Client, user: UserId) -> Result<(), BadValue> {
-        let request = self.users.of(user).request;
-        let play = &self.program.requests[usize::from(request)];
+        let (user, random) = self.users.drawing(user);
+        let play = &self.program.requests[usize::from(user.request)];
         if play.has_holes {
-            self.fill(machine, user, request)?;
+            if machine.own_request().is_none() {
+                let spare = self.spare_requests.pop();
+                machine.replace_request(spare.unwrap_or_else(|| Rc::new(blank(play))));
+            }
+            let own = machine.own_request().expect("a spare request is nobody's");
+            let (program, counter, stride) = (&self.program, &mut self.counter, self.stride);
+            let mut values = Values { program, random, counter, stride };
+            render(play, user, &mut values, own.refill(&play.request), &mut self.scratch)?;
         } else if !Rc::ptr_eq(machine.request(), &play.request) {
             let last = machine.replace_request(Rc::clone(&play.request));
-            self.set_aside(last);
+            set_aside(&mut self.spare_requests, last);
         }
-        if self.program.requests[usize::from(request)].keeps {
+        if play.keeps {
             let spare = self.spare_answers.pop();
             machine.keep_answer(spare.unwrap_or_else(|| Box::new(Kept::new(KEPT_BYTES_MAX))));
         }
-        self.score.step(request).counts.requests += 1;
+        self.score.step(user.request).counts.requests += 1;
         Ok(())
     }
 
-    /// Writes the request of `user` into the one that `machine` has to itself, or a spare one.
-    fn fill(
+    /// The request of `id` that `machine` sent at `exchange.sent` was answered at `at`; `input` is what was
+    /// read last of the answer.
+    #[inline]
+    fn answered(
         &mut self,
         machine: &mut http1::Client,
-        user: UserId,
-        request: u16,
-    ) -> Result<(), BadValue> {
-        let play = &self.program.requests[usize::from(request)];
-        if machine.own_request().is_none() {
-            let spare = self.spare_requests.pop();
-            machine.replace_request(spare.unwrap_or_else(|| Rc::new(blank(play))));
+        id: UserId,
+        exchange: &Exchange,
+        status: u16,
+        input: &[u8],
+        at: Instant,
+    ) -> Played {
+        let (user, random) = self.users.drawing(id);
+        let play = &self.program.requests[usize::from(user.request)];
+        let step = self.score.step(user.request);
+        let nanos = at.nanos_since(exchange.sent);
+        if exchange.measured {
+            step.latency.record(nanos);
         }
-        let own = machine.own_request().expect("a spare request is nobody's");
-        let (user, random) = self.users.drawing(user);
-        let mut values = Values {
-            program: &self.program,
-            random,
-            counter: &mut self.counter,
-            stride: self.stride,
+        let unexpected = !play.expects(status);
+        step.counts.completed += 1;
+        step.counts.unexpected += u64::from(unexpected);
+        let mut verdict = Verdict::default();
+        if play.judged {
+            let kept = machine.take_answer();
+            let seen = kept.as_deref().map(|kept| kept.seen(input));
+            verdict = judge(play, seen, nanos, &mut user.values);
+            if verdict != Verdict::default() {
+                step.judged(verdict);
+            }
+            if let Some(kept) = kept.filter(|_| self.spare_answers.len() < SPARES_MAX) {
+                self.spare_answers.push(kept);
+            }
+        }
+        let session = user.session;
+        let next = match verdict.empty_handed {
+            true => None,
+            false => user.advance(&self.program, random, at),
         };
-        let out = own.refill(&play.request);
-        render(play, user, &mut values, out, &mut self.scratch)
-    }
-
-    /// Keeps a request that a machine had to itself.
-    fn set_aside(&mut self, mut request: Rc<Request>) {
-        if Rc::get_mut(&mut request).is_some() && self.spare_requests.len() < SPARES_MAX {
-            self.spare_requests.push(request);
+        if next.is_none() {
+            let session = self.score.session(session);
+            session.extract_failed += u64::from(verdict.empty_handed);
+            session.completed += u64::from(!verdict.empty_handed);
+            self.over(id);
         }
-    }
-
-    /// Judges the answer to `request` of `user` that `machine` kept, and which took `nanos`.
-    fn judge(
-        &mut self,
-        machine: &mut http1::Client,
-        user: UserId,
-        request: u16,
-        nanos: u64,
-    ) -> Verdict {
-        let play = &self.program.requests[usize::from(request)];
-        let kept = machine.take_answer();
-        let verdict = judge(play, kept.as_deref(), nanos, &mut self.users.of(user).values);
-        self.score.step(request).judged(verdict);
-        if let Some(kept) = kept.filter(|_| self.spare_answers.len() < SPARES_MAX) {
-            self.spare_answers.push(kept);
-        }
-        verdict
+        Played { unexpected, failed: verdict != Verdict::default(), next }
     }
 
     #[inline]
     fn over(&mut self, user: UserId) {
         self.users.release(user, &self.program);
+    }
+}
+
+/// What became of an answer.
+struct Played {
+    /// Its status was not expected.
+    unexpected: bool,
+    /// A check failed, or an extraction.
+    failed: bool,
+    /// When the user's next request is due; none where the session is over.
+    next: Option<Instant>,
+}
+
+/// Keeps a request that a machine had to itself among `spares`.
+fn set_aside(spares: &mut Vec<Rc<Request>>, mut request: Rc<Request>) {
+    if Rc::get_mut(&mut request).is_some() && spares.len() < SPARES_MAX {
+        spares.push(request);
     }
 }
 
@@ -209,39 +233,27 @@ impl Load {
     }
 
     /// The request of the place's user was answered at `at`, with this status: it is judged, and the user
-    /// goes on or leaves.
-    pub(super) fn played(&mut self, connection: &mut Connection<Self>, status: u16, at: Instant) {
-        let Some(sessions) = &mut self.sessions else { return };
-        let Some(user) = connection.place.opening.user else { return };
-        let User { session, request, .. } = *sessions.users.of(user);
-        let play = &sessions.program.requests[usize::from(request)];
-        let (expected, judged) = (play.expects(status), play.judged);
-        let exchange = &connection.place.exchange;
-        let nanos = at.nanos_since(exchange.sent);
-        let step = sessions.score.step(request);
-        if exchange.measured {
-            step.latency.record(nanos);
-        }
-        step.counts.completed += 1;
-        step.counts.unexpected += u64::from(!expected);
-        let verdict = match judged {
-            true => sessions.judge(http(&mut connection.machine), user, request, nanos),
-            false => Verdict::default(),
-        };
-        if !expected {
+    /// goes on or leaves. Returns when their next request is due.
+    pub(super) fn played(
+        &mut self,
+        connection: &mut Connection<Self>,
+        status: u16,
+        input: &[u8],
+        at: Instant,
+    ) -> Option<Instant> {
+        let sessions = self.sessions.as_mut()?;
+        let user = connection.place.opening.user?;
+        let (machine, exchange) = (http(&mut connection.machine), &connection.place.exchange);
+        let played = sessions.answered(machine, user, exchange, status, input, at);
+        if played.unexpected {
             self.account.recorder.count(Counter::RequestsUnexpected);
-        } else if verdict != Verdict::default() {
+        } else if played.failed {
             self.account.recorder.count(Counter::ChecksFailed);
         }
-        if verdict.empty_handed {
-            sessions.score.session(session).extract_failed += 1;
-        } else if sessions.users.advance(user, &sessions.program, at) == Next::Request {
-            return;
-        } else {
-            sessions.score.session(session).completed += 1;
+        if played.next.is_none() {
+            connection.place.opening.user = None;
         }
-        sessions.over(user);
-        connection.place.opening.user = None;
+        played.next
     }
 
     /// The request under way at `place`, if there is one, has failed, and with it its session.

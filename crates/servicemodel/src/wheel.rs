@@ -12,6 +12,9 @@ use std::time::Duration;
 const TICK_NANOS: u64 = 1_000_000;
 /// Ticks per round (8.2 s); an entry further ahead is passed over once per round.
 const TICKS: usize = 8192;
+/// Words of 64 ticks, a bit each; there is a bit for each word too, so that looking ahead is O(1).
+const WORDS: usize = TICKS / 64;
+const _: () = assert!(WORDS == u128::BITS as usize);
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +31,9 @@ const UNARMED: Entry = Entry { next: NONE, previous: NONE, tick: 0 };
 #[derive(Debug)]
 pub struct Wheel {
     heads: Box<[u32]>,
-    occupied: Box<[u64]>,
+    occupied: Box<[u64; WORDS]>,
+    /// Which words have an occupied tick.
+    words: u128,
     entries: Vec<Entry>,
     /// Where tick 0 is.
     origin: Instant,
@@ -41,7 +46,8 @@ impl Wheel {
     pub fn new(now: Instant) -> Self {
         Self {
             heads: vec![NONE; TICKS].into(),
-            occupied: vec![0; TICKS / 64].into(),
+            occupied: Box::new([0; WORDS]),
+            words: 0,
             entries: Vec::new(),
             origin: now,
             current: 0,
@@ -128,6 +134,7 @@ impl Wheel {
         }
         self.heads[slot] = entry as u32;
         self.occupied[slot / 64] |= 1 << (slot % 64);
+        self.words |= 1 << (slot / 64);
     }
 
     fn unlink(&mut self, entry: usize) {
@@ -142,24 +149,25 @@ impl Wheel {
             self.entries[previous as usize].next = next;
         }
         if self.heads[slot] == NONE {
-            self.occupied[slot / 64] &= !(1 << (slot % 64));
+            let word = &mut self.occupied[slot / 64];
+            *word &= !(1 << (slot % 64));
+            self.words &= !(u128::from(*word == 0) << (slot / 64));
         }
     }
 
     /// Ticks from slot `from` to the first occupied one, going round once.
     fn distance_to_occupied(&self, from: usize) -> Option<usize> {
-        let words = self.occupied.len();
-        let first = self.occupied[from / 64] & (u64::MAX << (from % 64));
+        let word = from / 64;
+        let first = self.occupied[word] & (u64::MAX << (from % 64));
         if first != 0 {
-            return Some((from / 64) * 64 + first.trailing_zeros() as usize - from);
+            return Some(word * 64 + first.trailing_zeros() as usize - from);
         }
-        (1..=words).find_map(|step| {
-            let index = (from / 64 + step) % words;
-            let word = self.occupied[index];
-            (word != 0).then(|| {
-                let slot = index * 64 + word.trailing_zeros() as usize;
-                (slot + TICKS - from) % TICKS
-            })
+        // The next word first, this one last.
+        let words = self.words.rotate_right(word as u32 + 1);
+        (words != 0).then(|| {
+            let index = (word + 1 + words.trailing_zeros() as usize) % WORDS;
+            let slot = index * 64 + self.occupied[index].trailing_zeros() as usize;
+            (slot + TICKS - from) % TICKS
         })
     }
 }

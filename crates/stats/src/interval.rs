@@ -111,6 +111,16 @@ impl Interval {
         }
     }
 
+    /// Adds what was counted of sessions. What their answers took was recorded by their steps alone, and is
+    /// the interval's too.
+    pub fn add_sessions(&mut self, sessions: Vec<SessionCounts>) {
+        let from_send = &mut self.histograms[Latency::FromSend as usize];
+        for step in sessions.iter().flat_map(|session| &session.steps) {
+            from_send.merge_sparse(&step.latency);
+        }
+        self.sessions = sessions;
+    }
+
     /// Takes in `later`, an interval of the same phase that follows this one: a report that could
     /// not be sent and the next one become one report.
     ///

@@ -51,6 +51,11 @@ pub struct SessionCounts {
 }
 
 impl StepCounts {
+    /// Whether nothing was counted.
+    pub const fn is_empty(&self) -> bool {
+        self.requests + self.completed + self.failed + self.bad_value == 0
+    }
+
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
@@ -68,6 +73,11 @@ impl StepCounts {
 }
 
 impl SessionCounts {
+    /// Whether nothing was counted of the session itself.
+    pub const fn is_empty(&self) -> bool {
+        self.begun + self.completed + self.broken + self.extract_failed == 0
+    }
+
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.begun += other.begun;

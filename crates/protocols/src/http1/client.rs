@@ -103,7 +103,7 @@ impl Client {
         Rc::get_mut(&mut self.request)
     }
 
-    /// Keeps head and body of the next answer in `kept`, up to its bound.
+    /// The next answer, head and body up to a bound, is to be found by `kept`.
     pub fn keep_answer(&mut self, kept: Box<Kept>) {
         self.kept = Some(kept);
     }
@@ -149,18 +149,24 @@ impl Client {
     fn answer(&mut self, head: &AnswerHead, input: &[u8]) -> Received<ClientEvent> {
         self.status = head.status;
         self.persistent = head.framing.persistent;
-        if let Some(kept) = &mut self.kept {
-            kept.begin(head.status, &input[..head.bytes]);
-        }
         let body = if self.request.is_head() || matches!(head.status, 204 | 304) {
             Body::Counted(0)
         } else {
             head.framing.answer_body(self.request.manner().lenient)
         };
-        if let Body::Counted(length) = body
-            && let Err(failure) = self.room.take(length)
-        {
-            return self.fail(failure);
+        if let Body::Counted(length) = body {
+            if let Err(failure) = self.room.take(length) {
+                return self.fail(failure);
+            }
+            if length <= (input.len() - head.bytes) as u64 {
+                if let Some(kept) = &mut self.kept {
+                    kept.note(head.status, head.bytes, length);
+                }
+                return self.complete(head.bytes + length as usize, input);
+            }
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.begin(head.status, &input[..head.bytes]);
         }
         self.body(body, head.bytes, input)
     }

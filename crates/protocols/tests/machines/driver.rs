@@ -16,12 +16,13 @@ pub struct Feeder {
 }
 
 impl Feeder {
-    /// Presents `piece` behind what is kept until the machine comes to rest; `act` sees each event.
+    /// Presents `piece` behind what is kept until the machine comes to rest; `act` sees each event, and the
+    /// input that it came of.
     pub fn feed<M: Machine>(
         &mut self,
         machine: &mut M,
         piece: &[u8],
-        mut act: impl FnMut(&mut M, M::Event),
+        mut act: impl FnMut(&mut M, M::Event, &[u8]),
     ) {
         self.carry.extend_from_slice(piece);
         for turn in 0.. {
@@ -30,11 +31,11 @@ impl Feeder {
                 "the machine never comes to rest"
             );
             let received = machine.receive(&self.carry);
-            self.carry.drain(..received.consumed);
             let rests = received.consumed == 0 && received.event.is_none();
             if let Some(event) = received.event {
-                act(machine, event);
+                act(machine, event, &self.carry);
             }
+            self.carry.drain(..received.consumed);
             if rests {
                 return;
             }
@@ -91,7 +92,7 @@ pub fn answers(
     let mut events = Vec::new();
     let mut feeder = Feeder::default();
     for piece in pieces {
-        feeder.feed(&mut client, piece, |client, event| {
+        feeder.feed(&mut client, piece, |client, event, _| {
             events.push(event);
             if left > 0 && !client.busy() && !client.finished() {
                 left -= 1;
@@ -119,7 +120,7 @@ pub fn served(
     let (mut events, mut sent) = (Vec::new(), Vec::new());
     let mut feeder = Feeder::default();
     for piece in pieces {
-        feeder.feed(server, piece, |server, event| {
+        feeder.feed(server, piece, |server, event, _| {
             events.push(event);
             if event == ServerEvent::Requested {
                 server.respond();

@@ -21,7 +21,7 @@ fn events(pieces: &[&[u8]], end: bool) -> Vec<ClientEvent> {
     let mut feeder = Feeder::default();
     let mut events = Vec::new();
     for piece in pieces {
-        feeder.feed(&mut client, piece, |_, event| events.push(event));
+        feeder.feed(&mut client, piece, |_, event, _| events.push(event));
     }
     if end {
         events.extend(client.end_of_input(&feeder.carry));
@@ -131,7 +131,7 @@ fn a_half_closed_client_gets_everything_back() {
     let mut server = Server::new(usize::MAX);
     let mut feeder = Feeder::default();
     let mut waiting = 0;
-    feeder.feed(&mut server, &message, |_, _| waiting += 1);
+    feeder.feed(&mut server, &message, |_, _, _| waiting += 1);
     assert_eq!(server.end_of_input(&feeder.carry), None);
     let mut sent = Vec::new();
     while waiting > 0 {
@@ -139,7 +139,7 @@ fn a_half_closed_client_gets_everything_back() {
         server.respond();
         waiting -= 1;
         drain(&mut server, &mut sent);
-        feeder.feed(&mut server, b"", |_, _| waiting += 1);
+        feeder.feed(&mut server, b"", |_, _, _| waiting += 1);
     }
     assert!(sent == message && server.finished());
 }

@@ -235,7 +235,7 @@ fn an_answer_without_a_request() {
     let mut events = Vec::new();
     let mut feeder = Feeder::default();
     for _ in 0..3 {
-        feeder.feed(&mut client, EMPTY.as_bytes(), |_, event| events.push(event));
+        feeder.feed(&mut client, EMPTY.as_bytes(), |_, event, _| events.push(event));
     }
     assert_eq!(events, [completed(200, true), ClientEvent::Failed(Failure::Unsolicited)]);
     assert!(client.finished() && client.carry_limit() == 0);

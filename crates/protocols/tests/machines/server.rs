@@ -126,7 +126,7 @@ fn a_refusal_waits_for_the_answers_before_it() {
     let mut server = server(3);
     let stream = format!("{GET}\0");
     let mut events = Vec::new();
-    Feeder::default().feed(&mut server, stream.as_bytes(), |_, event| events.push(event));
+    Feeder::default().feed(&mut server, stream.as_bytes(), |_, event, _| events.push(event));
     assert_eq!(events, [ServerEvent::Requested, ServerEvent::BadRequest]);
     assert!(server.pending().is_empty() && !server.finished());
     server.respond();
@@ -195,7 +195,7 @@ fn continue_waits_for_the_answers_before_it() {
     let stream =
         format!("{GET}POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     let mut feeder = Feeder::default();
-    feeder.feed(&mut server, stream.as_bytes(), |_, _| {});
+    feeder.feed(&mut server, stream.as_bytes(), |_, _, _| {});
     assert!(server.pending().is_empty());
     server.respond();
     let mut sent = Vec::new();
@@ -232,14 +232,14 @@ fn the_seventeenth_request_is_held_back() {
     let stream = GET.repeat(40);
     let mut feeder = Feeder::default();
     let mut requested = 0;
-    feeder.feed(&mut server, stream.as_bytes(), |_, _| requested += 1);
+    feeder.feed(&mut server, stream.as_bytes(), |_, _, _| requested += 1);
     assert_eq!((requested, feeder.carry.len()), (16, 24 * GET.len()));
     assert_eq!(server.carry_limit(), 0);
     let mut sent = Vec::new();
     for answered in 1..=40 {
         server.respond();
         drain(&mut server, &mut sent);
-        feeder.feed(&mut server, b"", |_, _| requested += 1);
+        feeder.feed(&mut server, b"", |_, _, _| requested += 1);
         assert_eq!(requested, (16 + answered).min(40));
     }
     assert_eq!(sent, ok("", "xxx").repeat(40).as_bytes());
@@ -260,7 +260,7 @@ fn a_half_closed_client_gets_its_answers() {
     let stream = GET.repeat(20);
     let mut feeder = Feeder::default();
     let mut requested = 0;
-    feeder.feed(&mut server, stream.as_bytes(), |_, _| requested += 1);
+    feeder.feed(&mut server, stream.as_bytes(), |_, _, _| requested += 1);
     assert_eq!(server.end_of_input(&feeder.carry), None);
     let mut sent = Vec::new();
     for _ in 0..20 {
@@ -286,13 +286,13 @@ fn a_rest_that_was_held_back_and_is_no_request_closes() {
     let mut server = server(3);
     let stream = GET.repeat(16) + "GET";
     let mut feeder = Feeder::default();
-    feeder.feed(&mut server, stream.as_bytes(), |_, _| {});
+    feeder.feed(&mut server, stream.as_bytes(), |_, _, _| {});
     server.end_of_input(&feeder.carry);
     let mut sent = Vec::new();
     for _ in 0..16 {
         server.respond();
         drain(&mut server, &mut sent);
-        feeder.feed(&mut server, b"", |_, _| panic!("no further request"));
+        feeder.feed(&mut server, b"", |_, _, _| panic!("no further request"));
     }
     assert!(server.finished());
 }

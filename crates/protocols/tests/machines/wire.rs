@@ -65,7 +65,7 @@ impl Wire {
         let step = self.step();
         let piece = take(&mut self.client, step);
         let (seen, unanswered) = (&mut self.seen, &mut self.unanswered);
-        self.to_server.feed(&mut self.server, &piece, |_, event| {
+        self.to_server.feed(&mut self.server, &piece, |_, event, _| {
             assert_eq!(event, ServerEvent::Requested);
             *seen += 1;
             *unanswered += 1;
@@ -84,7 +84,7 @@ impl Wire {
         let step = self.step();
         let piece = take(&mut self.server, step);
         let completed = &mut self.completed;
-        self.to_client.feed(&mut self.client, &piece, |_, event| {
+        self.to_client.feed(&mut self.client, &piece, |_, event, _| {
             let ClientEvent::Completed(answer) = event else {
                 panic!("{event:?}");
             };

@@ -2,7 +2,7 @@
 
 use super::program::{CheckPlay, FoundPlay, RequestPlay};
 use crate::scenario::scalar;
-use protocols::http1::Kept;
+use protocols::http1::Seen;
 use std::io::Write;
 
 /// The longest value that is taken out of an answer; a longer one is not found.
@@ -17,38 +17,38 @@ pub struct Verdict {
     pub empty_handed: bool,
 }
 
-/// Judges an answer that took `nanos`; `kept` is none where nothing of it is looked at. Values go to `values`.
+/// Judges an answer that took `nanos`; `seen` is none where nothing of it is looked at. Values go to `values`.
 pub fn judge(
     play: &RequestPlay,
-    kept: Option<&Kept>,
+    seen: Option<Seen<'_>>,
     nanos: u64,
     values: &mut [Vec<u8>],
 ) -> Verdict {
     let mut verdict = Verdict::default();
     for (index, check) in play.checks.iter().enumerate() {
-        if !holds(check, kept, nanos) {
+        if !holds(check, seen, nanos) {
             verdict.failed |= 1 << index;
         }
     }
     for (variable, found) in &play.extracts {
         let value = &mut values[usize::from(*variable)];
         value.clear();
-        let taken = kept.and_then(|kept| extract(found, kept, value));
+        let taken = seen.and_then(|seen| extract(found, seen, value));
         verdict.empty_handed |= taken.is_none() || value.len() > VALUE_BYTES_MAX;
     }
     verdict
 }
 
-fn holds(check: &CheckPlay, kept: Option<&Kept>, nanos: u64) -> bool {
-    match (check, kept) {
+fn holds(check: &CheckPlay, seen: Option<Seen<'_>>, nanos: u64) -> bool {
+    match (check, seen) {
         (CheckPlay::Within(most), _) => nanos <= *most,
         (_, None) => false,
-        (CheckPlay::Header(name, holds), Some(kept)) => {
-            kept.headers(name).any(|value| contains(&value.to_ascii_lowercase(), holds))
+        (CheckPlay::Header(name, holds), Some(seen)) => {
+            seen.headers(name).any(|value| contains(&value.to_ascii_lowercase(), holds))
         }
-        (CheckPlay::Contains(text), Some(kept)) => text.find(kept.body()).is_some(),
-        (CheckPlay::Matches(expression), Some(kept)) => expression.is_match(kept.body()),
-        (CheckPlay::Bytes(from, to), Some(kept)) => (*from..=*to).contains(&kept.body_bytes()),
+        (CheckPlay::Contains(text), Some(seen)) => text.find(seen.body).is_some(),
+        (CheckPlay::Matches(expression), Some(seen)) => expression.is_match(seen.body),
+        (CheckPlay::Bytes(from, to), Some(seen)) => (*from..=*to).contains(&seen.body_bytes),
     }
 }
 
@@ -56,24 +56,24 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty() || text.windows(part.len()).any(|window| window == part)
 }
 
-fn extract(found: &FoundPlay, kept: &Kept, value: &mut Vec<u8>) -> Option<()> {
+fn extract(found: &FoundPlay, seen: Seen<'_>, value: &mut Vec<u8>) -> Option<()> {
     match found {
         FoundPlay::Status => {
-            write!(value, "{}", kept.status()).expect("writing to memory does not fail");
+            write!(value, "{}", seen.status).expect("writing to memory does not fail");
         }
-        FoundPlay::Header(name) => value.extend_from_slice(kept.headers(name).next()?),
+        FoundPlay::Header(name) => value.extend_from_slice(seen.headers(name).next()?),
         FoundPlay::Regex(expression) => {
-            let groups = expression.captures(kept.body())?;
+            let groups = expression.captures(seen.body)?;
             let group = if groups.len() > 1 { groups.get(1)? } else { groups.get(0)? };
             value.extend_from_slice(group.as_bytes());
         }
         FoundPlay::Between(ends) => {
             let [before, behind] = &**ends;
-            let rest = &kept.body()[before.find(kept.body())? + before.needle().len()..];
+            let rest = &seen.body[before.find(seen.body)? + before.needle().len()..];
             value.extend_from_slice(&rest[..behind.find(rest)?]);
         }
         FoundPlay::Json(pointer) => {
-            let json: serde_json::Value = serde_json::from_slice(kept.body()).ok()?;
+            let json: serde_json::Value = serde_json::from_slice(seen.body).ok()?;
             value.extend_from_slice(scalar(json.pointer(pointer)?)?.as_bytes());
         }
     }
@@ -85,31 +85,32 @@ mod tests {
     use super::super::samples::request;
     use super::*;
     use proptest::prelude::*;
-    use protocols::http1::{Client, Manner, Request};
+    use protocols::http1::{Client, Kept, Manner, Request};
     use protocols::{ClientMachine, Machine};
     use std::rc::Rc;
     use wire::{CheckCode, FoundCode};
 
-    /// An answer as a machine keeps it.
-    fn kept(head: &str, body: &[u8]) -> Box<Kept> {
+    /// An answer as a machine finds it, and the input it lies in.
+    fn kept(head: &str, body: &[u8]) -> (Box<Kept>, Vec<u8>) {
         let request = Request::encoded(b"GET".to_vec(), "GET", true, Manner::STRICT);
         let mut client = Client::new(Rc::new(request));
-        client.keep_answer(Box::new(Kept::new(100)));
+        client.keep_answer(Box::new(Kept::new(200)));
         client.start();
         client.transmitted(3);
         let head = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len());
-        client.receive(&[head.as_bytes(), body].concat());
-        client.take_answer().unwrap()
+        let input = [head.as_bytes(), body].concat();
+        client.receive(&input);
+        (client.take_answer().unwrap(), input)
     }
 
     fn judged(
         checks: Vec<CheckCode>,
         found: Vec<FoundCode>,
-        kept: &Kept,
+        (kept, input): &(Box<Kept>, Vec<u8>),
     ) -> (Verdict, Vec<String>) {
         let play = request(checks, found);
         let mut values = vec![Vec::new(); play.extracts.len()];
-        let verdict = judge(&play, Some(kept), 5, &mut values);
+        let verdict = judge(&play, Some(kept.seen(input)), 5, &mut values);
         (verdict, values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect())
     }
 

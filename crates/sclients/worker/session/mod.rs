@@ -21,4 +21,4 @@ pub use judge::{Verdict, judge};
 pub use program::{Program, ProgramError, RequestPlay};
 pub use render::{BadValue, Values, render};
 pub use score::Score;
-pub use users::{Next, User, UserId, Users};
+pub use users::{User, UserId, Users};

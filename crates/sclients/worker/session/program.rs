@@ -6,8 +6,8 @@ use protocols::http1::{Manner, Request};
 use regex::bytes::Regex;
 use std::rc::Rc;
 use wire::{
-    CheckCode, FeedShare, FoundCode, OrderKind, RequestCode, Segment, SessionShare, SessionsShare,
-    StepCode,
+    CheckCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment, SessionShare,
+    SessionsShare, StepCode, ValueCode,
 };
 
 /// Why a share cannot be played; a supervisor of the same build never sends such.
@@ -26,7 +26,9 @@ pub enum ProgramError {
 pub struct Program {
     /// In order.
     pub sessions: Vec<SessionPlay>,
-    /// Those of all sessions, one behind the other.
+    /// The steps of all sessions, one behind the other.
+    pub steps: Vec<StepPlay>,
+    /// The requests of all sessions, likewise.
     pub requests: Vec<RequestPlay>,
     /// Where rows come from.
     pub feeds: Vec<FeedPlay>,
@@ -43,8 +45,8 @@ pub struct SessionPlay {
     pub variables: u16,
     /// Its feeds.
     pub feeds: Vec<u16>,
-    /// What is done.
-    pub steps: Vec<StepPlay>,
+    /// Where what is done begins among the steps of all.
+    pub begin: u32,
     /// How many requests it has.
     pub requests: usize,
     /// Whether its user has anything in mind: values, rows, loops.
@@ -60,8 +62,10 @@ pub enum StepPlay {
     Pause(u64, u64),
     /// What follows, so many times.
     Repeat(u32),
-    /// Back behind the repeat at this place.
-    Again(u16),
+    /// Back behind the repeat at this place among all.
+    Again(u32),
+    /// The session is over.
+    End,
 }
 
 /// One request.
@@ -72,9 +76,9 @@ pub struct RequestPlay {
     /// Whether it has holes.
     pub has_holes: bool,
     /// Its head and body, where it has.
-    pub head: Vec<Segment>,
+    pub head: Vec<Piece>,
     /// See `head`.
-    pub body: Vec<Segment>,
+    pub body: Vec<Piece>,
     /// Expected statuses.
     pub statuses: Vec<(u16, u16)>,
     /// Checks.
@@ -92,6 +96,26 @@ impl RequestPlay {
     pub fn expects(&self, status: u16) -> bool {
         self.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status))
     }
+}
+
+/// A text, and what is put in behind it.
+#[derive(Debug)]
+pub struct Piece {
+    /// The text.
+    pub text: Vec<u8>,
+    /// The hole behind it.
+    pub hole: Hole,
+}
+
+/// What is put into a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hole {
+    /// Nothing.
+    None,
+    /// A value, as its place needs it.
+    Value(ValueCode, PlaceKind),
+    /// The length of the body.
+    Length,
 }
 
 /// One check.
@@ -142,8 +166,8 @@ impl Program {
     pub fn new(share: SessionsShare, manner: Manner) -> Result<Self, ProgramError> {
         let feeds: Vec<FeedPlay> =
             share.feeds.into_iter().map(FeedPlay::of).collect::<Result<_, _>>()?;
-        let mut requests = Vec::new();
-        let session = |session| SessionPlay::of(session, manner, &mut requests);
+        let (mut steps, mut requests) = (Vec::new(), Vec::new());
+        let session = |session| SessionPlay::of(session, manner, &mut steps, &mut requests);
         let sessions: Vec<SessionPlay> =
             share.sessions.into_iter().map(session).collect::<Result<_, _>>()?;
         let weights = sessions.iter().map(|session| u64::from(session.weight)).sum();
@@ -152,21 +176,22 @@ impl Program {
         if weights == 0 || !known || requests.len() > usize::from(u16::MAX) {
             Err(ProgramError::Broken)
         } else {
-            Ok(Self { sessions, requests, feeds, weights })
+            Ok(Self { sessions, steps, requests, feeds, weights })
         }
     }
 }
 
 impl SessionPlay {
-    /// That of `share`; its requests go behind those there are.
+    /// That of `share`; its steps and requests go behind those there are.
     fn of(
         share: SessionShare,
         manner: Manner,
+        steps: &mut Vec<StepPlay>,
         requests: &mut Vec<RequestPlay>,
     ) -> Result<Self, ProgramError> {
-        let (mut steps, mut open, first) = (Vec::new(), Vec::new(), requests.len());
+        let (begin, first, mut open) = (steps.len(), requests.len(), Vec::new());
         for code in share.code {
-            let at = steps.len() as u16;
+            let at = steps.len() as u32;
             steps.push(match code {
                 StepCode::Request(code) => {
                     requests.push(RequestPlay::of(*code, manner)?);
@@ -187,13 +212,15 @@ impl SessionPlay {
             });
         }
         let requests = requests.len() - first;
-        if requests == 0 || !open.is_empty() || steps.len() > usize::from(u16::MAX) {
+        if requests == 0 || !open.is_empty() || u32::try_from(steps.len()).is_err() {
             return Err(ProgramError::Broken);
         }
+        let repeats = |step: &StepPlay| matches!(step, StepPlay::Repeat(_));
+        let loops = steps[begin..].iter().any(repeats);
+        steps.push(StepPlay::End);
         let SessionShare { weight, variables, feeds, .. } = share;
-        let loops = steps.iter().any(|step| matches!(step, StepPlay::Repeat(_)));
         let remembers = variables > 0 || !feeds.is_empty() || loops;
-        Ok(Self { weight, variables, feeds, steps, requests, remembers })
+        Ok(Self { weight, variables, feeds, begin: begin as u32, requests, remembers })
     }
 }
 
@@ -213,14 +240,35 @@ impl RequestPlay {
         Ok(Self {
             request: Rc::new(Request::encoded(bytes, &method, persistent, manner)),
             has_holes,
-            head,
-            body,
+            head: Piece::all(head),
+            body: Piece::all(body),
             statuses,
             keeps: checks.iter().any(looks) || !extracts.is_empty(),
             judged: !checks.is_empty() || !extracts.is_empty(),
             checks,
             extracts,
         })
+    }
+}
+
+impl Piece {
+    fn all(segments: Vec<Segment>) -> Vec<Self> {
+        let mut pieces: Vec<Self> = Vec::new();
+        for segment in segments {
+            let hole = match segment {
+                Segment::Text(text) => {
+                    pieces.push(Self { text, hole: Hole::None });
+                    continue;
+                }
+                Segment::Value(value, place) => Hole::Value(value, place),
+                Segment::Length => Hole::Length,
+            };
+            match pieces.last_mut() {
+                Some(last) if last.hole == Hole::None => last.hole = hole,
+                _ => pieces.push(Self { text: Vec::new(), hole }),
+            }
+        }
+        pieces
     }
 }
 

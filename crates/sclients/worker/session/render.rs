@@ -1,12 +1,12 @@
 //! A request with its values put in. What comes from a server or a file cannot break it: in a path it is
 //! percent-encoded, in a header it has to be one line.
 
-use super::program::{FeedPlay, Program, RequestPlay};
+use super::program::{FeedPlay, Hole, Piece, Program, RequestPlay};
 use super::users::{User, between};
 use crate::wall;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
-use wire::{PlaceKind, Segment, ValueCode};
+use wire::{PlaceKind, ValueCode};
 
 /// A value that would break the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub fn render(
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
 ) -> Result<(), BadValue> {
+    if play.body.is_empty() {
+        return put_all(&play.head, user, values, 0, out);
+    }
     scratch.clear();
     put_all(&play.body, user, values, 0, scratch)?;
     put_all(&play.head, user, values, scratch.len(), out)?;
@@ -43,41 +46,36 @@ pub fn render(
 }
 
 fn put_all(
-    segments: &[Segment],
+    pieces: &[Piece],
     user: &User,
     values: &mut Values<'_>,
     body_bytes: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), BadValue> {
-    for segment in segments {
-        match segment {
-            Segment::Text(text) => out.extend_from_slice(text),
-            Segment::Length => number(body_bytes as u64, out),
-            Segment::Value(value, place) => put(*value, *place, user, values, out)?,
-        }
-    }
-    Ok(())
-}
-
-fn put(
-    value: ValueCode,
-    place: PlaceKind,
-    user: &User,
-    values: &mut Values<'_>,
-    out: &mut Vec<u8>,
-) -> Result<(), BadValue> {
-    match value {
-        ValueCode::Variable(index) => place_value(&user.values[usize::from(index)], place, out)?,
-        ValueCode::Column(feed, column) => {
-            place_value(column_of(values.program, user, feed, column), place, out)?;
-        }
-        ValueCode::Random(from, to) => number(between(from, to, values.random.next_u64()), out),
-        ValueCode::Counter => {
-            number(*values.counter, out);
-            *values.counter = values.counter.wrapping_add(values.stride);
-        }
-        ValueCode::Seconds => number(millis() / 1_000, out),
-        ValueCode::Millis => number(millis(), out),
+    for Piece { text, hole } in pieces {
+        out.extend_from_slice(text);
+        let drawn = match hole {
+            Hole::None => continue,
+            Hole::Length => body_bytes as u64,
+            Hole::Value(ValueCode::Counter, _) => {
+                let next = values.counter.wrapping_add(values.stride);
+                std::mem::replace(values.counter, next)
+            }
+            Hole::Value(ValueCode::Random(from, to), _) => {
+                between(*from, *to, values.random.next_u64())
+            }
+            Hole::Value(ValueCode::Seconds, _) => millis() / 1_000,
+            Hole::Value(ValueCode::Millis, _) => millis(),
+            Hole::Value(ValueCode::Variable(index), place) => {
+                place_value(&user.values[usize::from(*index)], *place, out)?;
+                continue;
+            }
+            Hole::Value(ValueCode::Column(feed, column), place) => {
+                place_value(column_of(values.program, user, *feed, *column), *place, out)?;
+                continue;
+            }
+        };
+        out.extend_from_slice(itoa::Buffer::new().format(drawn).as_bytes());
     }
     Ok(())
 }
@@ -88,16 +86,14 @@ fn column_of<'a>(program: &'a Program, user: &User, drawn: u16, column: u16) -> 
     feed.value(user.rows[usize::from(drawn)], column)
 }
 
-fn number(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
+#[inline(never)]
 fn millis() -> u64 {
     let since = wall::since_epoch();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Puts `value` where it stands, as that needs it.
+#[inline(never)]
 fn place_value(value: &[u8], place: PlaceKind, out: &mut Vec<u8>) -> Result<(), BadValue> {
     match place {
         PlaceKind::Path => {

@@ -10,7 +10,6 @@ pub struct Score {
     /// Each without its steps, and how many it has.
     sessions: Vec<(SessionCounts, usize)>,
     steps: Vec<StepScore>,
-    any: bool,
 }
 
 /// What was counted of one request.
@@ -33,25 +32,26 @@ impl Score {
         Self {
             sessions: sessions.map(|it| (SessionCounts::default(), it.requests)).collect(),
             steps: program.requests.iter().map(step).collect(),
-            any: false,
         }
     }
 
     /// What is counted of session `session`, but for its steps.
+    #[inline]
     pub fn session(&mut self, session: u16) -> &mut SessionCounts {
-        self.any = true;
         &mut self.sessions[usize::from(session)].0
     }
 
     /// What is counted of request `request`, by its number among all.
+    #[inline]
     pub fn step(&mut self, request: u16) -> &mut StepScore {
-        self.any = true;
         &mut self.steps[usize::from(request)]
     }
 
     /// What was counted since the last cut; nothing where there was nothing.
     pub fn cut(&mut self) -> Vec<SessionCounts> {
-        if !std::mem::take(&mut self.any) {
+        if self.sessions.iter().all(|(session, _)| session.is_empty())
+            && self.steps.iter().all(|step| step.counts.is_empty())
+        {
             return Vec::new();
         }
         let mut steps = self.steps.iter_mut().map(StepScore::cut);

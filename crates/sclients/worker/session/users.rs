@@ -1,6 +1,6 @@
 //! Who is where in which session, and with which values.
 
-use super::program::{Program, SessionPlay, StepPlay};
+use super::program::{FeedPlay, Program, SessionPlay, StepPlay};
 use dispatch::Instant;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -15,15 +15,6 @@ const SEED: u64 = 0x5e55_1015;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserId(NonZeroU32);
 
-/// What a user does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// A request.
-    Request,
-    /// Nothing: the session was played to its end.
-    Over,
-}
-
 /// One user. Their memory is used again.
 #[derive(Debug, Default)]
 pub struct User {
@@ -33,8 +24,8 @@ pub struct User {
     pub request: u16,
     /// When that is due, once it is known.
     pub due: Instant,
-    /// The step behind it.
-    at: u16,
+    /// The step behind it, among those of all sessions.
+    at: u32,
     /// How often each loop that is open is still to be repeated.
     loops: Vec<u32>,
     /// Rows, in the order of the session's feeds.
@@ -69,7 +60,7 @@ enum Rows {
 impl Users {
     /// Nobody yet.
     pub fn new(program: &Program, seed: u64) -> Self {
-        let rows = |feed: &super::program::FeedPlay| {
+        let rows = |feed: &FeedPlay| {
             let count = feed.rows() as u32;
             match feed.order {
                 OrderKind::Sequential => Rows::Sequential { next: 0, count },
@@ -98,7 +89,7 @@ impl Users {
         });
         let play = &program.sessions[usize::from(session)];
         let user = &mut self.users[index(id)];
-        (user.session, user.at) = (session, 0);
+        (user.session, user.at) = (session, play.begin);
         if play.remembers {
             user.loops.clear();
             user.rows.clear();
@@ -108,54 +99,9 @@ impl Users {
             user.values.resize_with(play.variables.into(), Vec::new);
             user.values.iter_mut().for_each(Vec::clear);
         }
-        self.advance(id, program, Instant::default());
+        let first = user.advance(program, &mut self.random, Instant::default());
+        assert!(first.is_some(), "a session has a request");
         id
-    }
-
-    /// Goes on behind the request that ended at `end`.
-    #[inline]
-    pub fn advance(&mut self, id: UserId, program: &Program, end: Instant) -> Next {
-        let user = &mut self.users[index(id)];
-        let play = &program.sessions[usize::from(user.session)];
-        match play.steps.get(usize::from(user.at)) {
-            None => Next::Over,
-            Some(StepPlay::Request(request)) => {
-                user.at += 1;
-                (user.request, user.due) = (*request, end);
-                Next::Request
-            }
-            Some(_) => self.walk(id, play, end),
-        }
-    }
-
-    /// Through pauses and loops to the next request.
-    #[inline(never)]
-    fn walk(&mut self, id: UserId, play: &SessionPlay, end: Instant) -> Next {
-        let user = &mut self.users[index(id)];
-        let mut pause = 0_u64;
-        while let Some(step) = play.steps.get(usize::from(user.at)) {
-            user.at += 1;
-            match *step {
-                StepPlay::Request(request) => {
-                    user.request = request;
-                    user.due = end + Duration::from_nanos(pause);
-                    return Next::Request;
-                }
-                StepPlay::Pause(from, to) => {
-                    pause = pause.saturating_add(between(from, to, self.random.next_u64()));
-                }
-                StepPlay::Repeat(times) => user.loops.push(times),
-                StepPlay::Again(begin) => {
-                    let left = user.loops.last_mut().expect("a loop was opened before it ends");
-                    *left = left.saturating_sub(1);
-                    match *left {
-                        0 => drop(user.loops.pop()),
-                        _ => user.at = begin + 1,
-                    }
-                }
-            }
-        }
-        Next::Over
     }
 
     /// The session is over; its rows may be another's.
@@ -172,13 +118,72 @@ impl Users {
     }
 
     /// The user of this name, and what draws for them.
-    pub fn drawing(&mut self, id: UserId) -> (&User, &mut Xoshiro256PlusPlus) {
-        (&self.users[index(id)], &mut self.random)
+    #[inline]
+    pub fn drawing(&mut self, id: UserId) -> (&mut User, &mut Xoshiro256PlusPlus) {
+        (&mut self.users[index(id)], &mut self.random)
     }
 
     /// The user of this name.
+    #[inline]
     pub fn of(&mut self, id: UserId) -> &mut User {
         &mut self.users[index(id)]
+    }
+}
+
+impl User {
+    /// Goes on behind the request that ended at `end`; returns when the next one is due, none where the
+    /// session was played to its end.
+    #[inline]
+    pub fn advance(
+        &mut self,
+        program: &Program,
+        random: &mut Xoshiro256PlusPlus,
+        end: Instant,
+    ) -> Option<Instant> {
+        match program.steps[self.at as usize] {
+            StepPlay::Request(request) => {
+                self.at += 1;
+                (self.request, self.due) = (request, end);
+                Some(end)
+            }
+            StepPlay::End => None,
+            _ => self.walk(program, random, end),
+        }
+    }
+
+    /// Through pauses and loops to the next request.
+    #[inline(never)]
+    fn walk(
+        &mut self,
+        program: &Program,
+        random: &mut Xoshiro256PlusPlus,
+        end: Instant,
+    ) -> Option<Instant> {
+        let mut pause = 0_u64;
+        loop {
+            let step = program.steps[self.at as usize];
+            self.at += 1;
+            match step {
+                StepPlay::End => return None,
+                StepPlay::Request(request) => {
+                    self.request = request;
+                    self.due = end + Duration::from_nanos(pause);
+                    return Some(self.due);
+                }
+                StepPlay::Pause(from, to) => {
+                    pause = pause.saturating_add(between(from, to, random.next_u64()));
+                }
+                StepPlay::Repeat(times) => self.loops.push(times),
+                StepPlay::Again(begin) => {
+                    let left = self.loops.last_mut().expect("a loop was opened before it ends");
+                    *left = left.saturating_sub(1);
+                    match *left {
+                        0 => drop(self.loops.pop()),
+                        _ => self.at = begin + 1,
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -234,9 +239,9 @@ mod tests {
         let mut users = Users::new(&program, 1);
         let id = users.begin(&program);
         let mut requests = vec![(users.of(id).request, 0)];
-        while users.advance(id, &program, END) == Next::Request {
-            let user = users.of(id);
-            requests.push((user.request, user.due.nanos_since(END)));
+        let (user, random) = users.drawing(id);
+        while let Some(due) = user.advance(&program, random, END) {
+            requests.push((user.request, due.nanos_since(END)));
         }
         requests
     }
