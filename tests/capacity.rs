@@ -100,13 +100,84 @@ fn a_target_that_fails_at_the_lowest_load_is_told_and_so_are_all_trials() {
 fn a_range_that_is_borne_is_confirmed_and_has_no_bound_above() {
     let home = tempfile::tempdir().unwrap();
     let words = "--over conns --range 1..3 --trial 300ms --trial-sum 300ms --confirm 500ms \
-        --for-load 1k --target-delay 20ms";
+        --target-delay 20ms";
     let done = capacity(&home.path().join("capacity"), "p50 < 5s", words);
     let report = done.json();
     assert_eq!(done.code(), 0, "{:#}", report.0);
     assert_eq!(report.number("answer.capacity"), 3.0);
     assert!(report.at("answer.upper_bound").is_null());
     assert_confirmed(&report);
+}
+
+#[test]
+fn what_no_trial_can_tell_is_told_so_and_is_no_failure_of_the_target() {
+    let home = tempfile::tempdir().unwrap();
+    let words = "--over conns --range 1..3 --trial 300ms --trial-sum 600ms --confirm 500ms \
+        --target-delay 5ms";
+    let done = capacity(&home.path().join("few"), "p9999 < 5s", words);
+    let report = done.json();
+    assert_eq!(done.code(), UNSURE, "{:#}", report.0);
+    assert_eq!(report.text("answer.state"), "cannot tell");
+    let why = report.list("answer.why")[0].as_str().unwrap().to_owned();
+    assert!(why.contains("p9999 < 5s cannot be told") && why.contains("36887"), "{why}");
+    // Of a hold there is no request.
+    let done = capacity(
+        &home.path().join("hold"),
+        "failed < 0.1%",
+        "--over conns --load hold --range 1..3 --trial 300ms --trial-sum 300ms --confirm 300ms",
+    );
+    assert_eq!(done.code(), UNSURE, "{:#}", done.json().0);
+    assert_eq!(answer(&done).text("state"), "cannot tell");
+}
+
+#[test]
+fn a_trial_goes_on_until_its_quantile_can_be_told() {
+    let home = tempfile::tempdir().unwrap();
+    // One connection makes 200 requests per second, and a p99 takes 368.
+    let words = "--over conns --range 1..2 --trial 300ms --trial-sum 4s --confirm 2s \
+        --target-delay 5ms";
+    let done = capacity(&home.path().join("capacity"), "p99 < 5s", words);
+    let report = done.json();
+    assert_eq!(done.code(), 0, "{:#}", report.0);
+    let longer = |trial: &&serde_json::Value| {
+        trial["load"] == 1.0 && trial["purpose"] == "search" && trial["state"] == "good"
+    };
+    let longest =
+        report.list("trials").iter().filter(longer).map(|trial| trial["seconds"].as_f64());
+    assert!(longest.flatten().all(|seconds| seconds > 1.0), "{:#}", report.0);
+}
+
+#[test]
+fn refused_answers_are_no_capacity_whatever_the_objective_names() {
+    let nginx = Foreign::start(&LIMITED);
+    let home = tempfile::tempdir().unwrap();
+    let words = format!(
+        "--range 3000..4000 --trial 500ms --trial-sum 500ms --confirm 500ms {}",
+        nginx.url("/file.txt")
+    );
+    let done = capacity(&home.path().join("capacity"), "p99 < 5s", &words);
+    let report = done.json();
+    assert!(done.code() == NOT_BORNE || done.code() == UNSURE, "{:#}", report.0);
+    assert!(report.list("trials").iter().all(|trial| trial["state"] != "good"), "{:#}", report.0);
+}
+
+#[test]
+fn a_target_that_is_gone_ends_a_search_with_what_was_found() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start("--procs 1 --delay 5ms");
+    let line = format!(
+        "exec {BINARY} capacity --format json --slo 'p50 < 5s' --over conns --range 1..999 --trial 300ms --trial-sum 1s --out {} {}",
+        home.path().join("capacity").display(),
+        server.url()
+    );
+    let mut running = shell(&line).spawn();
+    running.await_line("trial 2");
+    server.kill();
+    let done = running.wait_for(LONG);
+    let report = done.json();
+    assert_eq!(done.code(), UNSURE, "{:#}", report.0);
+    assert_eq!(report.text("answer.state"), "cannot tell");
+    assert!(!report.list("answer.why").is_empty() && !report.list("trials").is_empty());
 }
 
 #[test]

@@ -11,10 +11,11 @@
 
 mod scaling;
 mod seek;
+mod share;
 mod trials;
 
 pub use scaling::{Point, Scaling};
-pub use seek::{Answer, Purpose, State, Tried};
+pub use seek::{Answer, Bracket, Purpose, State, Tried};
 pub use trials::Objective;
 
 use crate::config::{Capacity, Over};
@@ -76,6 +77,22 @@ pub enum JobError {
         /// The time for them.
         sum: f64,
     },
+    /// Nor does the run that confirms.
+    #[error(
+        "needs {samples} requests in the run that confirms, which take {seconds:.1} s at {load}/s; give --confirm {:.0}s, or begin --range at {:.0}",
+        .seconds.ceil(),
+        (.samples / .longest).ceil()
+    )]
+    Unconfirmable {
+        /// So many.
+        samples: f64,
+        /// The lowest load.
+        load: f64,
+        /// How long they take.
+        seconds: f64,
+        /// How long such a run is at most.
+        longest: f64,
+    },
 }
 
 impl<'a> Job<'a> {
@@ -117,6 +134,13 @@ pub fn run(
             findings.notes.push(why.clone());
             findings.answer.get_or_insert(Answer::Stopped { why });
         }
+        // The target was there, and is not any more.
+        Err(Halt::Supervisor(error))
+            if error.exit_code() == ExitCode::NotAsExpected && !findings.tried.is_empty() =>
+        {
+            let why = error.to_string();
+            findings.answer.get_or_insert(Answer::Stopped { why });
+        }
         Err(Halt::Supervisor(error)) => return Err(error),
     }
     kept(findings).map_err(|error| SupervisorError::System { what: "--out", error })
@@ -126,7 +150,8 @@ type Kept<'a> = &'a mut dyn FnMut(&Findings) -> io::Result<()>;
 
 fn conducted(job: &Job<'_>, findings: &mut Findings, kept: Kept<'_>) -> Result<(), Halt> {
     if let (Some((plan, objective)), Some(search)) = (&job.search, &job.asked.search) {
-        let mut trials = Trials::new(plan, Some(objective), search.over, job.asked.cooldown)?;
+        let times = (search.sum, job.asked.cooldown);
+        let mut trials = Trials::new(plan, Some(objective), search.over, times)?;
         let seek = Seek::of(search, job.asked.trial, objective);
         let answer = seek.conduct(&mut |load, seconds, purpose| {
             let tried = trials.conduct(load, seconds, purpose)?;
@@ -138,7 +163,8 @@ fn conducted(job: &Job<'_>, findings: &mut Findings, kept: Kept<'_>) -> Result<(
         findings.answer = Some(answer);
     }
     if let (Some(plan), Some((series, _))) = (&job.scale, &job.asked.scale) {
-        let mut trials = Trials::new(plan, None, Over::Conns, job.asked.cooldown)?;
+        let times = (job.asked.trial, job.asked.cooldown);
+        let mut trials = Trials::new(plan, None, Over::Conns, times)?;
         let trial = job.asked.trial.as_secs_f64();
         let scaling =
             scaling::measured(series, job.asked.repeats, plan.config.procs, &mut |load| {
@@ -154,6 +180,11 @@ fn conducted(job: &Job<'_>, findings: &mut Findings, kept: Kept<'_>) -> Result<(
 }
 
 impl Findings {
+    /// Between what the highest load lies that is borne, as far as trials have shown.
+    pub fn bracket(&self) -> Bracket {
+        seek::bracket(&self.tried)
+    }
+
     /// 0 where there is an answer, 4 where the lowest load fails, 5 where nothing is sure; a signal's own.
     pub fn exit_code(&self) -> ExitCode {
         if let Some(signal) = self.signal {

@@ -9,19 +9,35 @@ use stats::usl::{self, Fit, Measured, Unfit};
 pub struct Point {
     /// Connections of all workers.
     pub connections: f64,
-    /// Answers per second of each run that can be trusted.
+    /// Answers as expected per second of each run that can be trusted and had some.
     pub answers_per_s: Vec<f64>,
+    /// The generator was the limit of a run.
+    pub spoiled: bool,
 }
 
 /// How throughput scales.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
-    /// By number of connections.
+    /// By number of connections, ascending.
     pub points: Vec<Point>,
     /// The law, or why there is none.
     pub fit: Result<Fit, Unfit>,
-    /// Numbers of connections at which the generator was the limit.
-    pub limited: Vec<f64>,
+}
+
+impl Scaling {
+    /// Numbers of connections without a run that can be trusted: the generator was the limit.
+    pub fn limited(&self) -> impl Iterator<Item = f64> + '_ {
+        self.silent().filter(|point| point.spoiled).map(|point| point.connections)
+    }
+
+    /// Those at which nothing was answered as expected.
+    pub fn unanswered(&self) -> impl Iterator<Item = f64> + '_ {
+        self.silent().filter(|point| !point.spoiled).map(|point| point.connections)
+    }
+
+    fn silent(&self) -> impl Iterator<Item = &Point> {
+        self.points.iter().filter(|point| point.answers_per_s.is_empty())
+    }
 }
 
 /// Measures the steps of `series`, one round after the other, so that what changes with time is not taken
@@ -40,25 +56,27 @@ pub fn measured(
     let empty = |load: &u32| Point {
         connections: f64::from(*load) * f64::from(procs),
         answers_per_s: Vec::new(),
+        spoiled: false,
     };
     let mut points: Vec<Point> = loads.iter().map(empty).collect();
     for _ in 0..repeats {
         for (load, point) in loads.iter().zip(&mut points) {
             let load = f64::from(*load);
             let tried = repeated(load, 0.0, Purpose::Scale, &mut |load, _, _| trial(load))?;
-            if tried.state == State::Good && tried.answers_per_s > 0.0 {
-                point.answers_per_s.push(tried.answers_per_s);
+            match tried.state {
+                State::Spoiled => point.spoiled = true,
+                _ if tried.answers_per_s > 0.0 => point.answers_per_s.push(tried.answers_per_s),
+                _ => {}
             }
         }
     }
-    let limited = |point: &&Point| point.answers_per_s.is_empty();
-    let limited = points.iter().filter(limited).map(|point| point.connections).collect();
+    points.sort_by(|one, next| one.connections.total_cmp(&next.connections));
     let each = |point: &Point| {
         let n = point.connections;
         point.answers_per_s.iter().map(move |&x| Measured { n, x }).collect::<Vec<_>>()
     };
     let data: Vec<Measured> = points.iter().flat_map(each).collect();
-    Ok(Scaling { fit: usl::fit(&data), points, limited })
+    Ok(Scaling { fit: usl::fit(&data), points })
 }
 
 #[cfg(test)]
@@ -93,7 +111,8 @@ mod tests {
         });
         let found = found.unwrap();
         assert_eq!(loads[..7], [1.0, 5.0, 9.0, 13.0, 17.0, 21.0, 25.0]);
-        assert_eq!(found.limited, [58.0]);
+        assert_eq!(found.limited().collect::<Vec<_>>(), [58.0]);
+        assert_eq!(found.unanswered().count(), 0);
         assert_eq!(found.points[1].connections, 10.0);
         assert_eq!(found.points[1].answers_per_s.len(), 2);
         let fit = found.fit.unwrap();

@@ -1,7 +1,9 @@
 //! The search as a story over trials that somebody else makes: up, between, and once more for long.
 
+use super::trials::CONFIRMS_LONGER;
 use super::{JobError, Objective};
 use crate::config::{Over, Search};
+use crate::profile::Arrivals;
 use crate::supervisor::SupervisorError;
 use dispatch::Signal;
 use stats::mlrsearch::{self, Bounds, Goal, Grid, REPEATS_MAX, Step};
@@ -56,6 +58,8 @@ pub enum State {
     Bad,
     /// Nothing: the generator, or its host, was the limit.
     Spoiled,
+    /// Nothing: there were too few requests in all the time for it.
+    Undecided,
 }
 
 impl State {
@@ -65,6 +69,7 @@ impl State {
             Self::Good => "good",
             Self::Bad => "bad",
             Self::Spoiled => "spoiled",
+            Self::Undecided => "undecided",
         }
     }
 }
@@ -137,9 +142,14 @@ pub enum Answer {
     GeneratorLimited {
         /// The load.
         load: f64,
-        /// The highest load that was borne in a trial below it, if one was.
-        borne: Option<f64>,
         /// Why, by the last trial.
+        why: Vec<String>,
+    },
+    /// The objective cannot be told from what was measured there in the time for it.
+    Undecided {
+        /// The load.
+        load: f64,
+        /// Why.
         why: Vec<String>,
     },
     /// Nothing that was found is borne for long.
@@ -149,11 +159,41 @@ pub enum Answer {
         /// Why, by the last trial.
         why: Vec<String>,
     },
-    /// A trial was stopped, to spare the target.
+    /// It was ended before: to spare the target, or because that was gone.
     Stopped {
         /// Why.
         why: String,
     },
+}
+
+/// Between what the highest load lies that is borne, by trials so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bracket {
+    /// The highest load that was borne, below every one that was not.
+    pub lower: Option<f64>,
+    /// The lowest load that was not borne.
+    pub upper: Option<f64>,
+}
+
+/// What `tried` show: a load is borne where at most [`EXCEED`] of its time was bad.
+pub fn bracket(tried: &[Tried]) -> Bracket {
+    let mut loads: Vec<(f64, f64, f64)> = Vec::new();
+    for trial in tried.iter().filter(|trial| trial.purpose != Purpose::Scale) {
+        let (good, bad) = match trial.state {
+            State::Good => (trial.seconds, 0.0),
+            State::Bad => (0.0, trial.seconds),
+            State::Spoiled | State::Undecided => continue,
+        };
+        match loads.iter_mut().find(|(load, ..)| *load == trial.load) {
+            Some(of) => (of.1, of.2) = (of.1 + good, of.2 + bad),
+            None => loads.push((trial.load, good, bad)),
+        }
+    }
+    loads.sort_by(|one, next| one.0.total_cmp(&next.0));
+    let is_borne = |&&(_, good, bad): &&(f64, f64, f64)| bad <= EXCEED * (good + bad);
+    let borne = loads.iter().take_while(is_borne).last();
+    let upper = loads.iter().find(|of| !is_borne(of));
+    Bracket { lower: borne.map(|of| of.0), upper: upper.map(|of| of.0) }
 }
 
 /// How to make a trial.
@@ -176,6 +216,8 @@ pub struct Seek {
     pub confirm: f64,
     /// So many requests has a trial at least.
     pub samples: f64,
+    /// And so many the run that confirms.
+    pub confirming: f64,
 }
 
 /// Where a ramp ended.
@@ -196,7 +238,8 @@ impl Seek {
             trial: trial.as_secs_f64(),
             sum: of.sum.as_secs_f64(),
             confirm: of.confirm.as_secs_f64(),
-            samples: if of.over == Over::Rate { objective.samples } else { 0.0 },
+            samples: requests(of, objective.samples),
+            confirming: requests(of, objective.confirming),
         }
     }
 
@@ -211,6 +254,11 @@ impl Seek {
         if seconds > sum {
             return Err(JobError::Undecidable { samples, load, seconds, sum });
         }
+        let (samples, longest) = (self.confirming, self.confirm * CONFIRMS_LONGER);
+        let seconds = samples / load;
+        if seconds > longest {
+            return Err(JobError::Unconfirmable { samples, load, seconds, longest });
+        }
         Ok(())
     }
 
@@ -222,7 +270,7 @@ impl Seek {
         let (lowest, highest) = match self.range {
             Some(range) => range,
             None => match self.ramped(trial)? {
-                Ramped::Failed(load) => ((load / DOWN).max(1.0), load),
+                Ramped::Failed(load) => (self.lowest(load), load),
                 Ramped::Answered(answer) => return Ok(answer),
             },
         };
@@ -235,6 +283,11 @@ impl Seek {
             return Ok(Answer::Fails { load: lowest, why: vec![] });
         };
         self.searched(grid, trial)
+    }
+
+    /// From where to search below `load`, which failed: not where no trial can tell.
+    fn lowest(&self, load: f64) -> f64 {
+        (load / DOWN).max(1.0).max((self.samples / self.sum).ceil()).min(load)
     }
 
     /// How long a trial at `load` is: where its quantiles need more requests, longer.
@@ -257,7 +310,7 @@ impl Seek {
     /// Goes up until a load fails twice.
     fn ramped(&self, trial: Try<'_>) -> Result<Ramped, Halt> {
         let of = usize::from(self.over == Over::Conns);
-        let (mut load, mut borne) = (FIRST[of], None);
+        let mut load = FIRST[of];
         loop {
             let seconds = self.seconds(load, self.trial);
             let mut tried = repeated(load, seconds, Purpose::Ramp, trial)?;
@@ -268,9 +321,13 @@ impl Seek {
                 State::Bad => return Ok(Ramped::Failed(load)),
                 State::Spoiled => {
                     let why = tried.why;
-                    return Ok(Ramped::Answered(Answer::GeneratorLimited { load, borne, why }));
+                    return Ok(Ramped::Answered(Answer::GeneratorLimited { load, why }));
                 }
-                State::Good => borne = Some(load),
+                State::Undecided => {
+                    let why = tried.why;
+                    return Ok(Ramped::Answered(Answer::Undecided { load, why }));
+                }
+                State::Good => {}
             }
             if load >= MOST[of] {
                 return Ok(Ramped::Answered(self.confirmed(
@@ -293,14 +350,14 @@ impl Seek {
                 Step::Try { load, seconds } => {
                     let tried = trial(load, self.seconds(load, seconds), Purpose::Search)?;
                     match tried.state {
-                        State::Good => {}
+                        State::Good | State::Undecided => {}
                         State::Bad => why.clone_from(&tried.why),
                         State::Spoiled => spoiled.clone_from(&tried.why),
                     }
                     match tried.state {
+                        State::Undecided => return Ok(Answer::Undecided { load, why: tried.why }),
                         State::Spoiled if tried.refused => {
-                            let borne = search.bounds()[0].lower;
-                            return Ok(Answer::GeneratorLimited { load, borne, why: spoiled });
+                            return Ok(Answer::GeneratorLimited { load, why: spoiled });
                         }
                         State::Spoiled => search.spoiled(),
                         state => search.take(mlrsearch::Trial {
@@ -318,8 +375,7 @@ impl Seek {
                     };
                 }
                 Step::GeneratorLimited { load } => {
-                    let borne = search.bounds()[0].lower;
-                    return Ok(Answer::GeneratorLimited { load, borne, why: spoiled });
+                    return Ok(Answer::GeneratorLimited { load, why: spoiled });
                 }
             }
         }
@@ -336,14 +392,15 @@ impl Seek {
         let (mut load, mut upper) = (found, bounds.upper);
         let mut why = Vec::new();
         for _ in 0..=STEPS_DOWN {
-            let seconds = self.seconds(load, self.confirm);
+            let seconds = self.confirm.max(self.confirming / load);
             let tried = repeated(load, seconds, Purpose::Confirm, trial)?;
             match tried.state {
-                State::Good => return Ok(Answer::Found { load, seconds, upper, bounds }),
-                State::Spoiled => {
-                    let borne = bounds.lower;
-                    return Ok(Answer::GeneratorLimited { load, borne, why: tried.why });
+                State::Good => {
+                    let seconds = tried.seconds;
+                    return Ok(Answer::Found { load, seconds, upper, bounds });
                 }
+                State::Spoiled => return Ok(Answer::GeneratorLimited { load, why: tried.why }),
+                State::Undecided => return Ok(Answer::Undecided { load, why: tried.why }),
                 State::Bad => (upper, why) = (Some(load), tried.why),
             }
             let less = match self.over {
@@ -356,6 +413,16 @@ impl Seek {
             load = less;
         }
         Ok(Answer::Unconfirmed { load, why })
+    }
+}
+
+/// So many requests, and as many more as draws may be short of them; no number of connections says how many
+/// requests there are.
+fn requests(of: &Search, wanted: f64) -> f64 {
+    match (of.over, of.config.load.schedule()) {
+        (Over::Conns, _) => 0.0,
+        (Over::Rate, Some((_, Arrivals::Poisson))) => wanted + 3.0 * wanted.sqrt(),
+        (Over::Rate, _) => wanted,
     }
 }
 
@@ -376,7 +443,16 @@ mod tests {
     use super::*;
 
     fn seek(over: Over, range: Option<(f64, f64)>) -> Seek {
-        Seek { over, range, width: 0.01, trial: 1.0, sum: 21.0, confirm: 60.0, samples: 0.0 }
+        Seek {
+            over,
+            range,
+            width: 0.01,
+            trial: 1.0,
+            sum: 21.0,
+            confirm: 60.0,
+            samples: 0.0,
+            confirming: 0.0,
+        }
     }
 
     fn tried(load: f64, seconds: f64, purpose: Purpose, state: State, loss_ratio: f64) -> Tried {
@@ -448,11 +524,17 @@ mod tests {
     fn a_generator_that_cannot_is_the_limit_in_ten_of_ten() {
         for over in [Over::Rate, Over::Conns] {
             for most in [150.0, 300.0, 999.0, 1_234.0, 5_000.0] {
-                let answer = seek(over, None).conduct(&mut server(1e7, most)).unwrap();
-                let Answer::GeneratorLimited { load, borne, .. } = answer else {
-                    panic!("{answer:?}")
+                let mut all = Vec::new();
+                let mut server = server(1e7, most);
+                let answer = seek(over, None).conduct(&mut |load, seconds, purpose| {
+                    let tried = server(load, seconds, purpose)?;
+                    all.push(tried.clone());
+                    Ok(tried)
+                });
+                let Answer::GeneratorLimited { load, .. } = answer.unwrap() else {
+                    panic!("{:?}", all.last())
                 };
-                assert!(load > most && borne.unwrap() <= most);
+                assert!(load > most && bracket(&all).lower.unwrap() <= most);
             }
         }
         let answer = seek(Over::Rate, Some((10.0, 5_000.0))).conduct(&mut server(1e7, 700.0));
@@ -513,6 +595,48 @@ mod tests {
         });
         let (load, _) = found(answer.unwrap());
         assert!((980.0..=1_000.0).contains(&load), "{load}");
+    }
+
+    #[test]
+    fn what_trials_showed_is_a_bracket_whatever_one_of_them_said() {
+        let all = |states: &[(f64, State)]| {
+            let all: Vec<Tried> = states
+                .iter()
+                .map(|&(load, state)| tried(load, 1.0, Purpose::Search, state, 0.0))
+                .collect();
+            let Bracket { lower, upper } = bracket(&all);
+            (lower, upper)
+        };
+        use State::{Bad, Good, Spoiled};
+        assert_eq!(all(&[]), (None, None));
+        assert_eq!(all(&[(1.0, Good), (4.0, Spoiled)]), (Some(1.0), None));
+        assert_eq!(all(&[(4.0, Bad), (2.0, Good), (3.0, Bad)]), (Some(2.0), Some(3.0)));
+        assert_eq!(all(&[(4.0, Bad), (2.0, Bad), (3.0, Good)]), (None, Some(2.0)));
+        let hiccup = [(2.0, Bad), (2.0, Good), (2.0, Good), (3.0, Good), (4.0, Bad)];
+        assert_eq!(all(&hiccup), (Some(3.0), Some(4.0)));
+    }
+
+    #[test]
+    fn what_cannot_be_told_ends_a_search_and_is_no_failure_of_the_target() {
+        for range in [None, Some((10.0, 100.0))] {
+            let answer = seek(Over::Conns, range).conduct(&mut |load, seconds, purpose| {
+                Ok(tried(load, seconds, purpose, State::Undecided, 0.0))
+            });
+            assert!(matches!(answer.unwrap(), Answer::Undecided { .. }));
+        }
+    }
+
+    #[test]
+    fn a_search_does_not_go_down_to_where_no_trial_can_tell() {
+        let mut seek = seek(Over::Rate, None);
+        seek.samples = 368.0;
+        let mut longest: f64 = 0.0;
+        let answer = seek.conduct(&mut |load, seconds, purpose| {
+            longest = longest.max(seconds);
+            Ok(tried(load, seconds, purpose, State::Bad, 1.0))
+        });
+        assert!(matches!(answer.unwrap(), Answer::Fails { load, .. } if load == 18.0));
+        assert!(longest <= 21.0, "{longest}");
     }
 
     #[test]

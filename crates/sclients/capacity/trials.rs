@@ -1,9 +1,10 @@
 //! Trials: each a run of the supervisor's, judged by its own report and its own audit.
 
 use super::seek::{Halt, Purpose, State, Tried};
+use super::share::{Share, Weighed};
 use crate::audit::{self, Evidence};
 use crate::config::{Config, Load, Over};
-use crate::limits::{Check, Figures, LimitError, Slo, State as LimitState, Unit};
+use crate::limits::{Check, Figures, Judged, LimitError, Op, Slo, State as LimitState, Unit};
 use crate::plan::{self, Plan};
 use crate::profile::{Profile, Rate};
 use crate::report;
@@ -11,7 +12,7 @@ use crate::summary::Summary;
 use crate::supervisor;
 use crate::verdict::{self, State as VerdictState};
 use serde_json::Value;
-use stats::{Counter, Phase, min_samples};
+use stats::{Counter, Histogram, Latency, Phase, min_samples};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ const PROBES: u64 = 10;
 const PROBE_PAUSE: Duration = Duration::from_millis(5);
 /// Half of the pause before the first repeat of a trial that was spoiled; the next ones are longer.
 const DISTURBED: Duration = Duration::from_millis(250);
+/// A run that confirms is at most so many times as long as asked for, where its objective needs more
+/// requests than that.
+pub const CONFIRMS_LONGER: f64 = 10.0;
 /// As fast as before: not more than so many times, and so many microseconds, slower.
 const AS_BEFORE: (f64, f64) = (2.0, 1_000.0);
 
@@ -37,6 +41,8 @@ pub struct Objective {
     pub text: String,
     /// So many requests has a trial that its quantiles mean anything.
     pub samples: f64,
+    /// And so many the run that confirms, so that its share of failures does.
+    pub confirming: f64,
 }
 
 impl Objective {
@@ -48,8 +54,15 @@ impl Objective {
         let figures = Figures::of(&report::shape(plan));
         let checks = slo.0.iter().map(|expression| figures.check(expression));
         let checks = checks.collect::<Result<Vec<Check>, LimitError>>()?;
-        let samples = checks.iter().filter_map(quantile).map(min_samples).max();
-        Ok(Self { checks, text: slo.to_string(), samples: samples.unwrap_or(1) as f64 })
+        let samples = checks.iter().filter_map(quantile).map(min_samples).max().unwrap_or(1);
+        let failing = checks.iter().filter_map(failing).map(|most| min_samples(1.0 - most)).max();
+        let confirming = failing.unwrap_or(1).max(samples) as f64;
+        Ok(Self { checks, text: slo.to_string(), samples: samples as f64, confirming })
+    }
+
+    /// Whether it says how much may fail.
+    fn bounds_failures(&self) -> bool {
+        self.checks.iter().any(|check| check.figure.path == FAILED_SHARE)
     }
 
     /// The latency limits, in microseconds.
@@ -61,8 +74,25 @@ impl Objective {
     }
 }
 
-/// The quantile that is checked, 0 to 1.
+/// Where failures are told.
+const FAILED_SHARE: &str = "requests.failed_share";
+
+/// Whether the figure is to be below its bound.
+fn is_upper(check: &Check) -> bool {
+    matches!(check.expression.op, Op::Less | Op::AtMost)
+}
+
+/// The share of requests that may fail, where that is what is checked and neither none nor all.
+fn failing(check: &Check) -> Option<f64> {
+    let share = check.figure.path == FAILED_SHARE && is_upper(check);
+    Some(check.bound).filter(|most| share && *most > 0.0 && *most < 1.0)
+}
+
+/// The quantile that is to be below its bound, 0 to 1.
 fn quantile(check: &Check) -> Option<f64> {
+    if !is_upper(check) {
+        return None;
+    }
     let digits = check.figure.keys.last()?.strip_prefix('p')?;
     let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let quantile: f64 = sound.then(|| format!("0.{digits}").parse().ok())??;
@@ -75,6 +105,8 @@ pub struct Trials<'a> {
     plan: &'a Plan,
     objective: Option<&'a Objective>,
     over: Over,
+    /// The time at one load that decides, in seconds.
+    sum: f64,
     cooldown: Duration,
     warmup: Duration,
     /// The median of the probes before the first trial, in microseconds.
@@ -96,7 +128,7 @@ impl<'a> Trials<'a> {
         plan: &'a Plan,
         objective: Option<&'a Objective>,
         over: Over,
-        cooldown: Duration,
+        (sum, cooldown): (Duration, Duration),
     ) -> Result<Self, Halt> {
         let longest = objective.into_iter().flat_map(Objective::latencies_us).fold(0.0, f64::max);
         let wait = Duration::from_secs_f64((longest / 1e6).min(WARMUP.1.as_secs_f64()));
@@ -106,6 +138,7 @@ impl<'a> Trials<'a> {
             plan,
             objective,
             over,
+            sum: sum.as_secs_f64(),
             cooldown,
             warmup,
             baseline_us,
@@ -120,11 +153,35 @@ impl<'a> Trials<'a> {
         Ok(made)
     }
 
-    /// Makes a trial at `load` for `seconds`.
+    /// Makes a trial at `load` for `seconds`, and goes on with it in further runs where they do not decide
+    /// the objective, as long as a load may take.
     ///
     /// # Errors
     /// It was ended, or could not begin.
     pub fn conduct(&mut self, load: f64, seconds: f64, purpose: Purpose) -> Result<Tried, Halt> {
+        let most = match purpose {
+            Purpose::Confirm => seconds * CONFIRMS_LONGER,
+            Purpose::Ramp | Purpose::Search | Purpose::Scale => self.sum,
+        };
+        let mut gathered = Gathered::default();
+        loop {
+            gathered.seconds += seconds;
+            let last = gathered.seconds + seconds > most;
+            let tried = self.once(load, seconds, (purpose, last), &mut gathered)?;
+            if last || tried.state != State::Undecided {
+                return Ok(tried);
+            }
+        }
+    }
+
+    /// One run of a trial, the `last` one or not, and what all of them say.
+    fn once(
+        &mut self,
+        load: f64,
+        seconds: f64,
+        (purpose, last): (Purpose, bool),
+        gathered: &mut Gathered,
+    ) -> Result<Tried, Halt> {
         if self.tired {
             self.rest()?;
         }
@@ -138,8 +195,9 @@ impl<'a> Trials<'a> {
             return Ok(refused(load, purpose, finding.text.clone()));
         }
         let summary = conducted(plan)?;
-        let tried = self.judged(&summary, load, seconds, purpose);
-        self.tired = tried.state != State::Good;
+        gathered.add(&summary, self.objective, purpose);
+        let tried = self.judged(&summary, gathered, load, (purpose, last));
+        self.tired = matches!(tried.state, State::Bad | State::Spoiled);
         self.spoiled = if tried.state == State::Spoiled { self.spoiled + 1 } else { 0 };
         Ok(tried)
     }
@@ -168,58 +226,98 @@ impl<'a> Trials<'a> {
         plan::planned(config, peer, self.plan.authorization.clone())
     }
 
-    fn judged(&self, summary: &Summary, load: f64, seconds: f64, purpose: Purpose) -> Tried {
+    fn judged(
+        &self,
+        summary: &Summary,
+        gathered: &Gathered,
+        load: f64,
+        (purpose, last): (Purpose, bool),
+    ) -> Tried {
         let report = report::figures(summary);
-        let measured = summary.fold.phase(Phase::Measurement);
-        let completed = measured.of(Counter::RequestsCompleted);
-        let good = completed.saturating_sub(measured.of(Counter::RequestsUnexpected));
-        let due = measured.of(Counter::RequestsDue);
-        let lost = match self.over {
-            Over::Rate => 1.0 - good as f64 / due.max(1) as f64,
-            Over::Conns => {
-                let planned = summary.plan.connections.max(1) as f64;
-                1.0 - served(summary) as f64 / planned
-            }
-        };
-        let mut why = self.broken(&report);
+        let (mut why, open) = self.weighed(&report, gathered, last);
         if purpose != Purpose::Scale {
             why.extend(match self.over {
-                Over::Rate => behind(completed, due),
+                Over::Rate => self.behind(gathered),
                 Over::Conns => unserved(summary),
             });
         }
-        let spoilt = spoilt(summary, !why.is_empty() || purpose == Purpose::Scale);
-        let state = match (spoilt.is_empty(), why.is_empty()) {
-            (false, _) => State::Spoiled,
-            (true, false) => State::Bad,
-            (true, true) => State::Good,
+        let accuses = !why.is_empty() || purpose == Purpose::Scale;
+        let spoilt = spoilt(summary, accuses, self.claims_times());
+        let (state, why) = match (spoilt.is_empty(), why.is_empty(), open.is_empty()) {
+            (false, _, _) => (State::Spoiled, spoilt),
+            (true, false, _) => (State::Bad, why),
+            (true, true, false) => (State::Undecided, open),
+            (true, true, true) => (State::Good, Vec::new()),
         };
-        let number = |at: &str| report.pointer(at).and_then(Value::as_f64);
+        let us = |quantile| gathered.from_due.quantile(quantile).map(|nanos| nanos as f64 / 1e3);
         Tried {
             load,
-            seconds,
+            seconds: gathered.seconds,
             purpose,
             state,
-            why: if state == State::Spoiled { spoilt } else { why },
-            loss_ratio: lost.clamp(0.0, 1.0),
-            answers_per_s: good as f64 / summary.measured_seconds().max(1e-9),
-            latency_us: ["p50", "p99"].map(|q| number(&format!("/latency_us/from_due/{q}"))),
-            failed_share: number("/requests/failed_share"),
+            why,
+            loss_ratio: self.lost(summary, gathered).clamp(0.0, 1.0),
+            answers_per_s: gathered.good as f64 / gathered.measured.max(1e-9),
+            latency_us: [us(0.5), us(0.99)],
+            failed_share: gathered.failed.seen(),
             refused: false,
         }
     }
 
-    /// What does not hold, in words.
-    fn broken(&self, report: &Value) -> Vec<String> {
+    /// Whether anything is said of times: of what fails, lateness says nothing.
+    fn claims_times(&self) -> bool {
+        self.objective.is_none_or(|objective| objective.latencies_us().next().is_some())
+    }
+
+    /// How much of the load did not come through.
+    fn lost(&self, summary: &Summary, gathered: &Gathered) -> f64 {
+        match self.over {
+            Over::Rate => 1.0 - gathered.good as f64 / gathered.due.max(1) as f64,
+            Over::Conns => 1.0 - served(summary) as f64 / summary.plan.connections.max(1) as f64,
+        }
+    }
+
+    /// What does not hold, and what cannot be told, in words. In the `last` run a share is taken as it was
+    /// seen, if it is one of enough requests to mean anything.
+    fn weighed(
+        &self,
+        report: &Value,
+        gathered: &Gathered,
+        last: bool,
+    ) -> (Vec<String>, Vec<String>) {
+        let (mut broken, mut open) = (Vec::new(), Vec::new());
         let checks = self.objective.into_iter().flat_map(|objective| &objective.checks);
-        let judged = checks.map(|check| check.judge(report));
-        let broken = judged.filter(|judged| judged.state != LimitState::Held);
-        broken
-            .map(|judged| match judged.why {
-                Some(why) => format!("{}: {why}", judged.limit),
-                None => format!("{} is broken", judged.limit),
-            })
-            .collect()
+        for (check, weight) in checks.zip(&gathered.weights) {
+            let Some(Weight { share, most }) = *weight else {
+                let judged = check.judge(report);
+                let list = if judged.value.is_some() { &mut broken } else { &mut open };
+                list.extend(not_held(judged));
+                continue;
+            };
+            let fewest = min_samples(1.0 - most);
+            let weighed = match share.weigh(most) {
+                Weighed::Open if last && share.of >= fewest => share.as_seen(most),
+                weighed => weighed,
+            };
+            let (limit, Share { over, of }) = (&check.expression, share);
+            match weighed {
+                Weighed::Within => {}
+                Weighed::Over => broken
+                    .push(format!("{limit} is broken: {over} of {of} requests were over it")),
+                Weighed::Open => open.push(format!(
+                    "{limit} cannot be told: {over} of {of} requests in {:.1} s were over it, and it takes {fewest} to tell",
+                    gathered.seconds
+                )),
+            }
+        }
+        (broken, open)
+    }
+
+    /// That answers did not come as fast as requests were due: as expected, where the objective does not say
+    /// how much may fail.
+    fn behind(&self, gathered: &Gathered) -> Option<String> {
+        let forgiving = self.objective.is_some_and(Objective::bounds_failures);
+        behind(if forgiving { gathered.completed } else { gathered.good }, gathered.due)
     }
 
     /// Waits until the target is as fast as before, for the cool-down at most.
@@ -285,6 +383,85 @@ fn refused(load: f64, purpose: Purpose, why: String) -> Tried {
     }
 }
 
+/// A share of requests and the most that it may be.
+#[derive(Clone, Copy, Debug)]
+struct Weight {
+    share: Share,
+    most: f64,
+}
+
+/// What the runs of one trial measured, added up.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// How long was to be measured.
+    seconds: f64,
+    /// And how long it was.
+    measured: f64,
+    due: u64,
+    completed: u64,
+    /// Answered as expected.
+    good: u64,
+    failed: Share,
+    from_due: Histogram,
+    /// What each check of the objective is decided by, where that is a share of requests.
+    weights: Vec<Option<Weight>>,
+}
+
+impl Gathered {
+    fn add(&mut self, summary: &Summary, objective: Option<&Objective>, purpose: Purpose) {
+        let counters = summary.fold.phase(Phase::Measurement);
+        let completed = counters.of(Counter::RequestsCompleted);
+        self.measured += summary.measured_seconds();
+        self.due += counters.of(Counter::RequestsDue);
+        self.completed += completed;
+        self.good += completed.saturating_sub(counters.of(Counter::RequestsUnexpected));
+        self.from_due.merge(summary.fold.histogram(Latency::FromDue));
+        let failed = failed(summary);
+        self.failed.add(failed);
+        let checks = objective.into_iter().flat_map(|objective| &objective.checks);
+        let weights = checks.map(|check| match purpose {
+            Purpose::Confirm => slower(check, summary)
+                .or_else(|| failing(check).map(|most| Weight { share: failed, most })),
+            Purpose::Ramp | Purpose::Search | Purpose::Scale => slower(check, summary),
+        });
+        let before = std::mem::take(&mut self.weights);
+        let add = |(place, weight): (usize, Option<Weight>)| {
+            let mut weight = weight?;
+            if let Some(Some(before)) = before.get(place) {
+                weight.share.add(before.share);
+            }
+            Some(weight)
+        };
+        self.weights = weights.enumerate().map(add).collect();
+    }
+}
+
+/// Requests that were slower than a quantile of the run's own latencies may be.
+fn slower(check: &Check, summary: &Summary) -> Option<Weight> {
+    let quantile = quantile(check)?;
+    let Unit::Time(nanos) = check.figure.unit else { return None };
+    let [of, axis, _] = check.figure.keys.as_slice() else { return None };
+    let latency = Latency::ALL.iter().find(|latency| latency.name() == axis)?;
+    let histogram = summary.fold.histogram(*latency);
+    let share =
+        Share { over: histogram.count_above((check.bound * nanos) as u64), of: histogram.count() };
+    (of == "latency_us").then_some(Weight { share, most: 1.0 - quantile })
+}
+
+/// Requests that were not answered as expected, of all of the run.
+fn failed(summary: &Summary) -> Share {
+    let counters = summary.counters();
+    Share { over: counters.not_as_expected(), of: counters.of(Counter::RequestsDue) }
+}
+
+/// That a figure of the last run is not as it has to be, in words.
+fn not_held(judged: Judged) -> Option<String> {
+    (judged.state != LimitState::Held).then(|| match judged.why {
+        Some(why) => format!("{}: {why}", judged.limit),
+        None => format!("{} is broken", judged.limit),
+    })
+}
+
 /// That answers did not come as fast as requests were due.
 fn behind(completed: u64, due: u64) -> Option<String> {
     let share = completed as f64 / due.max(1) as f64;
@@ -305,8 +482,9 @@ fn unserved(summary: &Summary) -> Option<String> {
 }
 
 /// What speaks against taking the trial for the target's doing. One that `accuses` the target needs a
-/// generator that is beyond doubt where its own limits, and not a schedule, say how fast it asks.
-fn spoilt(summary: &Summary, accuses: bool) -> Vec<String> {
+/// generator that is beyond doubt where its own limits, and not a schedule, say how fast it asks. How late
+/// it was is of no matter where `times` are not claimed.
+fn spoilt(summary: &Summary, accuses: bool, times: bool) -> Vec<String> {
     let short = verdict::shortfall(summary);
     let mut why = verdict::untrue_counts(summary);
     // Connections that are missing are the target's, unless this host refused them.
@@ -316,7 +494,11 @@ fn spoilt(summary: &Summary, accuses: bool) -> Vec<String> {
     }
     let closed = summary.plan.config.load == Load::Closed;
     let worst = if closed && accuses { VerdictState::Suspect } else { VerdictState::Invalid };
-    let findings = audit::judge(&Evidence::of(summary)).into_iter();
+    let mut evidence = Evidence::of(summary);
+    if !times {
+        (evidence.send_lag_p99, evidence.loop_p999) = (None, None);
+    }
+    let findings = audit::judge(&evidence).into_iter();
     why.extend(findings.filter(|finding| finding.state >= worst).map(|finding| finding.text));
     why
 }

@@ -84,9 +84,14 @@ pub struct Search {
 /// Options that contradict each other.
 pub fn checked(options: CapacityOptions) -> Result<Capacity, ConfigError> {
     check_run(&options.run)?;
-    if options.slo.is_none() && options.scale.is_none() {
+    if options.slo.is_empty() && options.scale.is_none() {
         return Err(ConfigError::Words(
             "capacity needs an objective; add --slo 'p99 < 50ms, failed < 0.1%', or --scale N1..N2/STEPS".into(),
+        ));
+    }
+    if options.for_load.is_some() && options.over == Over::Conns && options.scale.is_none() {
+        return Err(ConfigError::Words(
+            "--for-load is requests per second, which --over conns does not find; search --over rate, or add --scale".into(),
         ));
     }
     if options.trial > options.trial_sum {
@@ -94,10 +99,8 @@ pub fn checked(options: CapacityOptions) -> Result<Capacity, ConfigError> {
             "--trial is longer than --trial-sum; let that be as long at least".into(),
         ));
     }
-    let search = match options.slo.clone() {
-        Some(slo) => Some(search(slo, &options)?),
-        None => None,
-    };
+    let slo = Slo(options.slo.iter().flat_map(|slo| slo.0.clone()).collect());
+    let search = if slo.0.is_empty() { None } else { Some(search(slo, &options)?) };
     let scale = match options.scale {
         Some(series) => Some((series, scaled(series, &options)?)),
         None => None,
@@ -200,6 +203,9 @@ mod tests {
         assert!(matches!(search.config.load, Load::Open { .. }));
         assert_eq!(search.config.duration, Some(Duration::from_secs(1)));
         assert_eq!(search.config.drain, DRAIN);
+        assert_eq!(search.slo.to_string(), SLO[1]);
+        let twice = asked(&["--slo", "p99 < 50ms", "--slo", "failed < 0.1%"]).unwrap();
+        assert_eq!(twice.search.unwrap().slo.to_string(), SLO[1]);
         let conns = asked(&[SLO[0], SLO[1], "--over", "conns", "--range", "1..300"]).unwrap();
         let search = conns.search.unwrap();
         assert_eq!((search.config.load, search.config.conns), (Load::Closed, 300));
@@ -225,6 +231,7 @@ mod tests {
             (vec!["--scale", "1..5/5"], "--scale has 5 steps over 4 connections"),
             (vec!["--scale", "1..5/8"], "--scale has 8 steps over 4 connections"),
             (vec!["--for-load", "x"], "--for-load `x` is not a number"),
+            (vec!["--for-load", "1k", "--over", "conns"], "--over conns does not find; search"),
         ] {
             let slo = if words.is_empty() || words[0] == "--slo" { vec![] } else { SLO.to_vec() };
             let error = asked(&[slo, words.clone()].concat()).unwrap_err();

@@ -343,9 +343,9 @@ pub struct LoadOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Capacity")]
 pub struct CapacityOptions {
-    /// What has to hold: figures of a run's JSON, as in 'p99 < 50ms, failed < 0.1%'
+    /// What has to hold, all of it: figures of a run's JSON, as in 'p99 < 50ms, failed < 0.1%'
     #[arg(long, value_name = "SLO", value_parser = slo)]
-    pub slo: Option<Slo>,
+    pub slo: Vec<Slo>,
     /// What is raised: requests per second of an open loop, or connections of a closed loop or a hold
     #[arg(long, value_name = "WHAT", default_value = "rate")]
     pub over: Over,

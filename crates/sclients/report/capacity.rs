@@ -1,7 +1,9 @@
 //! What a target bears: as text, as JSON, as a picture, as a line per trial.
 
 use super::svg::{self, Chart, Line, Panel};
-use crate::capacity::{Answer, Findings, Job, Objective, Point, Purpose, Scaling, State, Tried};
+use crate::capacity::{
+    Answer, Bracket, Findings, Job, Objective, Point, Purpose, Scaling, State, Tried,
+};
 use crate::config::Over;
 use crate::number::{duration, grouped};
 use crate::plan::Plan;
@@ -48,6 +50,12 @@ pub fn text(job: &Job<'_>, findings: &Findings) -> String {
     if let Some(answer) = &findings.answer {
         text.push_str(&answered(job, answer));
     }
+    if !matches!(findings.answer, Some(Answer::Found { .. })) {
+        text.push_str(&shown(job, findings.bracket()));
+    }
+    if let Some(signal) = findings.signal {
+        let _ = writeln!(text, "ended by {signal} before there was an answer");
+    }
     if let Some(scaling) = &findings.scaling {
         text.push_str(&scaled(job, scaling));
     }
@@ -81,8 +89,12 @@ fn answered(job: &Job<'_>, answer: &Answer) -> String {
                 Some(upper) => writeln!(text, "; {} is too much", load(*upper)),
                 None => writeln!(text, "; nothing higher was in the range: --range goes further"),
             };
-            let share = safe(job);
-            let _ = writeln!(text, "safe: {}, {:.0} % of it", load(found * share), share * 100.0);
+            let _ = writeln!(
+                text,
+                "safe: {}, {:.0} % of it",
+                load(safe(job, *found)),
+                share(job) * 100.0
+            );
             if let Some((best, fewest, most)) = targets(job, answer) {
                 let _ = writeln!(
                     text,
@@ -97,16 +109,16 @@ fn answered(job: &Job<'_>, answer: &Answer) -> String {
             load(*lowest),
             because(why)
         ),
-        Answer::GeneratorLimited { load: at, borne, why } => {
-            let borne = borne.map_or_else(String::new, |borne| {
-                format!("; {} was borne in trials, and what lies above is not known", load(borne))
-            });
-            format!(
-                "generator-limited at {}{}{borne}; use more --procs, or another host\n",
-                load(*at),
-                because(why)
-            )
-        }
+        Answer::GeneratorLimited { load: at, why } => format!(
+            "generator-limited at {}{}; use more --procs, or another host\n",
+            load(*at),
+            because(why)
+        ),
+        Answer::Undecided { load: at, why } => format!(
+            "cannot tell at {}{}; give --trial-sum or --confirm longer, or begin --range higher\n",
+            load(*at),
+            because(why)
+        ),
         Answer::Unconfirmed { load: at, why } => format!(
             "cannot tell: what short trials bore, down to {}, was not borne for long{}; use a longer --trial\n",
             load(*at),
@@ -116,19 +128,34 @@ fn answered(job: &Job<'_>, answer: &Answer) -> String {
     }
 }
 
+/// What trials showed, where no capacity was confirmed.
+fn shown(job: &Job<'_>, bracket: Bracket) -> String {
+    let load = |load: f64| with_unit(over(job), load);
+    let borne = bracket.lower.map(|lower| format!("{} was borne", load(lower)));
+    let not = bracket.upper.map(|upper| format!("{} was not", load(upper)));
+    let parts: Vec<String> = borne.into_iter().chain(not).collect();
+    if parts.is_empty() { String::new() } else { format!("in trials {}\n", parts.join(", ")) }
+}
+
 /// How many targets for the load that was asked for: by the capacity, by the upper bound, with headroom.
 fn targets(job: &Job<'_>, answer: &Answer) -> Option<(u64, u64, u64)> {
     let Answer::Found { load, upper, .. } = answer else { return None };
     let wanted = job.asked.for_load.filter(|_| over(job) == Over::Rate)? as f64;
     let many = |each: f64| (wanted / each).ceil() as u64;
-    Some((many(*load), many(upper.unwrap_or(*load)), many(load * safe(job))))
+    Some((many(*load), many(upper.unwrap_or(*load)), many(safe(job, *load))))
 }
 
 /// The law, in words.
 fn scaled(job: &Job<'_>, scaling: &Scaling) -> String {
     let mut text = String::new();
-    for n in &scaling.limited {
+    for n in scaling.limited() {
         let _ = writeln!(text, "generator-limited at {n:.0} connections: left out of the fit");
+    }
+    for n in scaling.unanswered() {
+        let _ = writeln!(
+            text,
+            "nothing was answered as expected at {n:.0} connections: left out of the fit"
+        );
     }
     match &scaling.fit {
         Err(why) => {
@@ -162,7 +189,7 @@ fn law(fit: &Fit) -> String {
         |of: &Estimated| format!("{:.1} ({:.1} to {:.1})", of.value, of.interval.0, of.interval.1);
     match fit.peak() {
         Some(peak) => {
-            let mark = if peak.extrapolated { ", far beyond what was measured" } else { "" };
+            let mark = if peak.extrapolated { ", beyond what was measured" } else { "" };
             let _ = writeln!(
                 text,
                 "peak: {}/s at {} connections{mark}",
@@ -178,6 +205,9 @@ fn law(fit: &Fit) -> String {
             let _ = writeln!(text, "no peak supported by the data; {end}");
         }
     }
+    if fit.lack.is_some_and(|lack| lack > stats::usl::LACK) {
+        text.push_str("the data follow another law: what this one leaves over is more than the scatter of repeats\n");
+    }
     text
 }
 
@@ -185,7 +215,7 @@ fn unfit(why: Unfit) -> String {
     let least = stats::usl::LOADS_MIN;
     match why {
         Unfit::TooFew(found) => format!(
-            "{found} numbers of connections had runs that can be trusted, and it takes {least}; use more steps"
+            "{found} numbers of connections had answers in runs that can be trusted, and it takes {least}; use more steps, or a target that answers"
         ),
         Unfit::NoThroughput => "a run had no throughput".to_owned(),
         Unfit::Singular => {
@@ -196,7 +226,7 @@ fn unfit(why: Unfit) -> String {
 
 /// One object.
 pub fn json(job: &Job<'_>, findings: &Findings) -> String {
-    let plan = plan(job);
+    let (plan, search, bracket) = (plan(job), job.asked.search.as_ref(), findings.bracket());
     let object = json!({
         "schema": SCHEMA,
         "kind": "capacity",
@@ -207,8 +237,13 @@ pub fn json(job: &Job<'_>, findings: &Findings) -> String {
             "over": job.search.as_ref().map(|_| over(job).name()),
             "slo": job.search.as_ref().map(|(_, objective)| &objective.text),
             "trial_seconds": job.asked.trial.as_secs_f64(),
+            "range": search.and_then(|search| search.range),
+            "width": search.map(|search| search.width),
+            "sum_seconds": search.map(|search| search.sum.as_secs_f64()),
+            "confirm_seconds": search.map(|search| search.confirm.as_secs_f64()),
         },
         "answer": findings.answer.as_ref().map(|answer| self::answer(job, answer)),
+        "bracket": { "lower_bound": bracket.lower, "upper_bound": bracket.upper },
         "scaling": findings.scaling.as_ref().map(|scaling| self::scaling(job, scaling)),
         "trials": findings.tried.iter().map(trial).collect::<Vec<_>>(),
         "notes": findings.notes,
@@ -225,8 +260,8 @@ fn answer(job: &Job<'_>, answer: &Answer) -> Value {
             "confirmed_seconds": seconds,
             "upper_bound": upper,
             "search": { "lower_bound": bounds.lower, "upper_bound": bounds.upper },
-            "safe": load * safe(job),
-            "safe_share": safe(job),
+            "safe": safe(job, *load),
+            "safe_share": share(job),
             "targets_for_load": targets(job, answer).map(|(best, fewest, headroom)| json!({
                 "load_per_s": job.asked.for_load,
                 "targets": best,
@@ -235,10 +270,10 @@ fn answer(job: &Job<'_>, answer: &Answer) -> Value {
             })),
         }),
         Answer::Fails { load, why } => json!({ "state": "fails", "load": load, "why": why }),
-        Answer::GeneratorLimited { load, borne, why } => {
-            json!({ "state": "generator-limited", "load": load, "borne": borne, "why": why })
+        Answer::GeneratorLimited { load, why } => {
+            json!({ "state": "generator-limited", "load": load, "why": why })
         }
-        Answer::Unconfirmed { load, why } => {
+        Answer::Undecided { load, why } | Answer::Unconfirmed { load, why } => {
             json!({ "state": "cannot tell", "load": load, "why": why })
         }
         Answer::Stopped { why } => json!({ "state": "cannot tell", "why": [why] }),
@@ -254,12 +289,14 @@ fn scaling(job: &Job<'_>, scaling: &Scaling) -> Value {
             "connections": point.connections,
             "answers_per_s": point.answers_per_s,
         })).collect::<Vec<_>>(),
-        "generator_limited": scaling.limited,
+        "generator_limited": scaling.limited().collect::<Vec<_>>(),
+        "unanswered": scaling.unanswered().collect::<Vec<_>>(),
         "fit": fit.map(|fit| json!({
             "alpha": estimated(&fit.alpha),
             "beta": estimated(&fit.beta),
             "gamma": estimated(&fit.gamma),
             "residual": fit.residual,
+            "lack_of_fit": fit.lack,
             "degrees": fit.degrees,
             "asymptote_per_s": fit.asymptote(),
             "peak": fit.peak().map(|peak| json!({
@@ -397,7 +434,13 @@ fn of_purpose(job: &Job<'_>, purpose: Purpose) -> Over {
     if purpose == Purpose::Scale { Over::Conns } else { over(job) }
 }
 
-fn safe(job: &Job<'_>) -> f64 {
+/// What of a capacity is safe: of connections a whole number.
+fn safe(job: &Job<'_>, load: f64) -> f64 {
+    let safe = load * share(job);
+    if over(job) == Over::Conns { safe.floor() } else { safe }
+}
+
+fn share(job: &Job<'_>) -> f64 {
     job.asked.search.as_ref().map_or(1.0, |search| search.safe)
 }
 

@@ -315,12 +315,10 @@ fn faults(failed: &[u64; Outcome::COUNT]) -> Value {
     )
 }
 
-/// `(not_sent + failed + unexpected_status + checks_failed) / due`, which have no request in common; none of nothing.
+/// The share of what was due that was not answered as expected; none of nothing.
 pub fn failed_share(counters: &Counters) -> Option<f64> {
     let due = counters.of(Counter::RequestsDue);
-    let unexpected = counters.of(Counter::RequestsUnexpected) + counters.of(Counter::ChecksFailed);
-    let failed = counters.not_sent() + counters.requests_failed() + unexpected;
-    (due > 0).then(|| failed as f64 / due as f64)
+    (due > 0).then(|| counters.not_as_expected() as f64 / due as f64)
 }
 
 /// By the time of the answers: what was asked in measurement and answered later is not its throughput.

@@ -98,6 +98,8 @@ impl Load {
                 self.rested(connection, now);
             }
             _ if self.may_begin(now) => self.ask(connection, asked),
+            // Who thinks beyond the end of the run owes it nothing.
+            _ if asked >= self.schedule.stop() => {}
             _ if self.requests_left > 0 && self.stage == Stage::Loaded => {
                 self.account.due();
                 let measured = self.schedule.measures(asked);

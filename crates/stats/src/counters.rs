@@ -148,6 +148,13 @@ impl Counters {
         self.not_sent.iter().sum()
     }
 
+    /// Requests that were due and not answered as expected: `not_sent + failed + unexpected_status +
+    /// checks_failed`, which have no request in common.
+    pub fn not_as_expected(&self) -> u64 {
+        let unexpected = self.of(Counter::RequestsUnexpected) + self.of(Counter::ChecksFailed);
+        self.not_sent() + self.requests_failed() + unexpected
+    }
+
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.combine(other, |mine, theirs| *mine += theirs);
