@@ -3,11 +3,14 @@
 use super::Figure;
 use crate::config::{Config, Load};
 use crate::journal::{JournalError, kept_run};
+use crate::number::duration;
 use crate::report;
 use crate::summary::Summary;
 use crate::verdict::{State, Verdict};
 use serde_json::{Map, Value};
 use stats::compare::{LEVEL, fewest_a_side, lowest_p};
+use stats::{Histogram, Latency};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -16,7 +19,7 @@ use thiserror::Error;
 const RUNS_MAX: usize = 200;
 
 /// What of a run's plan may differ: what it was told of, where its target was, and what was drawn.
-const FREE: [&str; 19] = [
+const FREE: [&str; 20] = [
     "allow_lost",
     "authorization",
     "authorized",
@@ -36,6 +39,7 @@ const FREE: [&str; 19] = [
     "seed",
     "sources",
     "target",
+    "watch_pids",
 ];
 
 /// Why runs are not compared: one line with the remedy.
@@ -53,6 +57,9 @@ pub enum CompareError {
     /// A run that is named twice.
     #[error("{0} is named twice; a run is one value")]
     Twice(String),
+    /// A run that is there twice.
+    #[error("{0} and {1} are one run: the seed and the start are the same; a run is one value")]
+    Copied(String, String),
     /// Open against closed.
     #[error(
         "{one} is of load {of_one} and {other} of load {of_other}: their latencies mean different things; compare runs of one load model"
@@ -113,9 +120,12 @@ pub struct Run {
     pub dir: String,
     /// When it started, from the Unix epoch.
     pub started: Duration,
+    seed: u64,
     /// Its verdict and its first reason, where it is not valid.
     pub doubt: Option<String>,
     report: Value,
+    /// Its latencies, from due.
+    pub from_due: Histogram,
 }
 
 impl Run {
@@ -157,10 +167,10 @@ pub fn admit(folders: &[Vec<PathBuf>; 2]) -> Result<([Vec<Run>; 2], String), Com
                 None => first = Some((dir, config.clone())),
                 Some((one, of_one)) => same_load((one, of_one), (&dir, config))?,
             }
-            let run = admitted(folder, &summary)?;
-            runs.push(run);
+            runs.push(admitted(folder, &summary)?);
         }
     }
+    unrepeated(&runs)?;
     let load = first.map(|(_, config)| told(&config)).unwrap_or_default();
     Ok((runs, load))
 }
@@ -179,6 +189,17 @@ fn unlike(folders: &[Vec<PathBuf>; 2]) -> Result<(), CompareError> {
     Ok(())
 }
 
+/// Nor is one a copy of another.
+fn unrepeated(runs: &[Vec<Run>; 2]) -> Result<(), CompareError> {
+    let mut seen: HashMap<(u64, Duration), &str> = HashMap::new();
+    for run in runs.iter().flatten() {
+        if let Some(other) = seen.insert((run.seed, run.started), &run.dir) {
+            return Err(CompareError::Copied(other.to_owned(), run.dir.clone()));
+        }
+    }
+    Ok(())
+}
+
 fn unfinished(summary: &Summary) -> bool {
     let course = &summary.course;
     course.cut.is_some() || course.signal.is_some() || course.stopped.is_some()
@@ -193,7 +214,14 @@ fn admitted(folder: &Path, summary: &Summary) -> Result<Run, CompareError> {
         State::Suspect => Some(reason),
         State::Valid => None,
     };
-    Ok(Run { dir, started: summary.course.started, doubt, report: report::figures(summary) })
+    Ok(Run {
+        dir,
+        started: summary.course.started,
+        seed: summary.plan.config.seed,
+        doubt,
+        report: report::figures(summary),
+        from_due: summary.fold.histogram(Latency::FromDue).clone(),
+    })
 }
 
 /// The two runs made the same load, whatever they made it against.
@@ -214,9 +242,20 @@ fn same_load(
             one,
             other,
             what: what.clone(),
-            of_one: value.to_string(),
-            of_other: b.get(what).map_or_else(String::new, Value::to_string),
+            of_one: in_words(value),
+            of_other: b.get(what).map_or_else(String::new, in_words),
         }),
+    }
+}
+
+/// A value of an option as a person writes it.
+fn in_words(value: &Value) -> String {
+    let part = |name| value.get(name).and_then(Value::as_u64);
+    match (value, part("secs"), part("nanos")) {
+        (_, Some(secs), Some(nanos)) => duration(secs as f64 * 1e9 + nanos as f64),
+        (Value::String(text), ..) => text.clone(),
+        (Value::Null, ..) => "nothing".to_owned(),
+        _ => value.to_string(),
     }
 }
 
@@ -225,6 +264,17 @@ fn shown(config: &Config) -> Map<String, Value> {
     let value = serde_json::to_value(config).unwrap_or_default();
     let Value::Object(mut keys) = value else { return Map::new() };
     keys.retain(|key, _| !FREE.contains(&key.as_str()));
+    keys.remove("load");
+    keys.insert("body".into(), format!("{:08x}", crc32fast::hash(&config.body)).into());
+    if let Some(sessions) = &config.sessions {
+        keys.insert("sessions".into(), format!("{:08x}", sessions.checksum).into());
+    }
+    if let Some((_, arrivals)) = config.load.schedule() {
+        keys.insert("arrivals".into(), format!("{arrivals:?}").to_lowercase().into());
+    }
+    if let Load::Open { on_busy, .. } = &config.load {
+        keys.insert("on_busy".into(), format!("{on_busy:?}").to_lowercase().into());
+    }
     keys.insert(
         "path".into(),
         config.target.as_ref().map(|t| t.path.as_str()).unwrap_or("/").into(),
@@ -243,26 +293,6 @@ fn told(config: &Config) -> String {
     format!("{} load{rate}, {procs} x {conns} connections", config.load.name())
 }
 
-/// What a reader of both groups should know.
-pub(super) fn notes(runs: &[Vec<Run>; 2]) -> Vec<String> {
-    let mut notes = Vec::new();
-    let ends = |runs: &[Run]| {
-        let started = || runs.iter().map(|run| run.started);
-        Some((started().min()?, started().max()?))
-    };
-    if let (Some((first_a, last_a)), Some((first_b, last_b))) = (ends(&runs[0]), ends(&runs[1]))
-        && (last_a < first_b || last_b < first_a)
-    {
-        notes.push(
-            "one group ran wholly before the other: what changed on the host meanwhile is part of the difference; take turns, ABAB"
-                .to_owned(),
-        );
-    }
-    let doubtful = runs.iter().flatten().filter_map(|run| Some((&run.dir, run.doubt.as_ref()?)));
-    notes.extend(doubtful.map(|(dir, doubt)| format!("{dir} is suspect: {doubt}")));
-    notes
-}
-
 /// Runs for tests.
 #[cfg(test)]
 pub mod samples {
@@ -271,7 +301,8 @@ pub mod samples {
     /// A run with this report.
     pub fn run(report: &Value) -> Run {
         let started = Duration::from_secs(1);
-        Run { dir: "run".into(), started, doubt: None, report: report.clone() }
+        let from_due = Histogram::default();
+        Run { dir: "run".into(), started, seed: 1, doubt: None, report: report.clone(), from_due }
     }
 }
 
@@ -305,7 +336,15 @@ mod tests {
             "a and b made different loads: conns is 2 and 3; compare runs of one load"
         );
         let error = compared(&open(1_000), &open(2_000)).unwrap_err();
-        assert!(error.contains("different loads"), "{error}");
+        assert!(error.contains("different loads: rate is 1k and 2k"), "{error}");
+        let body = Config { body: b"x".to_vec(), ..config(1, 2) };
+        let error = compared(&config(1, 2), &body).unwrap_err();
+        assert!(error.contains("different loads: body is 00000000 and "), "{error}");
+        let longer = Config { think: Duration::from_millis(250), ..config(1, 2) };
+        let error = compared(&config(1, 2), &longer).unwrap_err();
+        assert!(error.contains("think is 0.00 ns and 250 ms"), "{error}");
+        let watching = Config { watch_pids: vec![7], ..config(1, 2) };
+        assert_eq!(compared(&config(1, 2), &watching), Ok(()));
         let error = compared(&open(1_000), &config(1, 2)).unwrap_err();
         assert!(error.starts_with("a is of load open and b of load closed"), "{error}");
     }

@@ -153,7 +153,7 @@ pub enum Command {
         /// So little of a difference is none
         #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = quantity::margin)]
         margin: f64,
-        /// What is compared [default: all]
+        /// What is compared [default: p50,p99,throughput,failed]
         #[arg(long, value_name = "FIGURE,…", value_delimiter = ',')]
         figures: Vec<Figure>,
         /// What standard output gets

@@ -187,7 +187,13 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Invocation::Report(Wanted { dir, salvage, format, color, hlog, junit })
         }
         Some(Command::Compare { a, b, margin, figures, format }) => {
-            let figures = if figures.is_empty() { Figure::ALL.to_vec() } else { figures };
+            let named = if figures.is_empty() { Figure::OF_TARGET.to_vec() } else { figures };
+            let mut figures: Vec<Figure> = Vec::new();
+            named.into_iter().for_each(|figure| {
+                if !figures.contains(&figure) {
+                    figures.push(figure);
+                }
+            });
             Invocation::Compare(Groups { folders: [a, b], margin, figures, format })
         }
         Some(Command::Serve(serve)) if serve.hostile == [Asked::List] => Invocation::Cases,

@@ -10,6 +10,7 @@ use crate::config::quoted::quoted;
 use crate::config::regular;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use wire::SessionsShare;
 
@@ -21,6 +22,9 @@ const BODY_BYTES_MAX: u64 = 8 << 20;
 pub struct Played {
     /// The sessions, in order.
     pub sessions: Vec<PlayedSession>,
+    /// A checksum of what they do, feeds and bodies included: two runs that differ in it made different loads.
+    #[serde(default)]
+    pub checksum: u32,
     /// What they do; not kept, since it may hold secrets.
     #[serde(skip)]
     program: Option<Arc<Program>>,
@@ -56,6 +60,12 @@ pub struct PlayedStep {
     pub extracts: Vec<String>,
 }
 
+fn checksum(of: &SessionsShare) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    of.hash(&mut hasher);
+    hasher.finalize()
+}
+
 /// What sessions do, all names known.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -83,9 +93,10 @@ impl Played {
         }
         let program = Program::of(scenario).map_err(shown)?;
         let sessions = program.sessions.iter().map(PlayedSession::of).collect();
-        let played = Self { sessions, program: Some(Arc::new(program)) };
+        let mut played = Self { sessions, checksum: 0, program: Some(Arc::new(program)) };
         // Once here, so that no worker meets a mistake.
-        played.compiled(&Manners::plain("localhost", &[]), 0, 1).map_err(shown)?;
+        let all = played.compiled(&Manners::plain("localhost", &[]), 0, 1).map_err(shown)?;
+        played.checksum = checksum(&all);
         Ok(Some(played))
     }
 
@@ -107,7 +118,7 @@ impl Played {
             sessions.map(|session| (session.name.clone(), session.steps.clone())).collect()
         };
         let same = known(self) == known(of);
-        same.then(|| Self { sessions: self.sessions.clone(), program: of.program.clone() })
+        same.then(|| Self { sessions: self.sessions.clone(), ..of.clone() })
     }
 
     /// The part of worker `slot` of `workers`.

@@ -1,7 +1,7 @@
 //! Whether two groups of runs differ, and by how much.
 //!
 //! The unit is the run: each value is one figure of one run. Ranks alone decide (Mann and Whitney 1947,
-//! exact for up to [`EXACT_MAX`] a side without ties), since p99s are anything but normal; the
+//! exact for up to [`EXACT_MAX`] a side, ties too), since p99s are anything but normal; the
 //! shift is the median of all differences (Hodges and Lehmann 1963) with the interval that the same
 //! distribution gives. Start at [`compare`]; [`Comparison::judge`] turns numbers into a word.
 
@@ -76,14 +76,9 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<Comparison> {
     }
     let u = pairs_above(a, b);
     let pairs = (a.len() * b.len()) as f64;
-    let ties = ties(a, b);
-    let few = a.len() <= EXACT_MAX && b.len() <= EXACT_MAX;
-    let below = few.then(|| Below::of(a.len(), b.len()));
-    let exact = few && ties == 0.0;
-    let p = match &below {
-        Some(below) if exact => (2.0 * below.at_most(u.min(pairs - u))).min(1.0),
-        _ => normal_p(u, a.len(), b.len(), ties),
-    };
+    let exact = a.len() <= EXACT_MAX && b.len() <= EXACT_MAX;
+    let below = exact.then(|| Below::of(a.len(), b.len()));
+    let p = if exact { counted_p(u, a, b) } else { normal_p(u, a.len(), b.len(), ties(a, b)) };
     let mut differences: Vec<f64> = a.iter().flat_map(|a| b.iter().map(move |b| b - a)).collect();
     differences.sort_by(f64::total_cmp);
     // How many differences lie outside on each side. Ties make the counted distribution's a wide one.
@@ -125,12 +120,45 @@ fn pairs_above(a: &[f64], b: &[f64]) -> f64 {
     a.iter().flat_map(above).sum()
 }
 
-/// Σ t³ − t over the groups of equal values.
-fn ties(a: &[f64], b: &[f64]) -> f64 {
+/// How many values are equal, group by group, ascending.
+fn equals(a: &[f64], b: &[f64]) -> Vec<usize> {
     let mut all: Vec<f64> = a.iter().chain(b).copied().collect();
     all.sort_by(f64::total_cmp);
-    let groups = all.chunk_by(|x, y| x == y).map(|group| group.len() as f64);
-    groups.map(|t| t * t * t - t).sum()
+    all.chunk_by(|x, y| x == y).map(<[f64]>::len).collect()
+}
+
+/// Σ t³ − t over the groups of equal values.
+fn ties(a: &[f64], b: &[f64]) -> f64 {
+    let cubed = |t: f64| t * t * t - t;
+    equals(a, b).into_iter().map(|t| cubed(t as f64)).sum()
+}
+
+/// In which share of all ways to deal the values out to groups of these sizes u lies as far from its middle
+/// or farther: counted by the sum of ranks, where equal values share their mean rank; twice that is whole.
+fn counted_p(u: f64, a: &[f64], b: &[f64]) -> f64 {
+    let (dealt, all) = (a.len(), a.len() + b.len());
+    let most = 2 * dealt * all;
+    // By how many values are dealt to `a` and the sum of their ranks, doubled: in how many ways.
+    let mut ways = vec![vec![0_u64; most + 1]; dealt + 1];
+    ways[0][0] = 1;
+    let mut before = 0;
+    for equal in equals(a, b) {
+        let doubled = 2 * before + equal + 1;
+        for _ in 0..equal {
+            for values in (1..=dealt).rev() {
+                for sum in (doubled..=most).rev() {
+                    ways[values][sum] += ways[values - 1][sum - doubled];
+                }
+            }
+        }
+        before += equal;
+    }
+    // The sum of ranks is u and the lowest possible sum, so both lie as far from their middles.
+    let middle = dealt * (all + 1);
+    let far = (2.0 * (u - (dealt * b.len()) as f64 / 2.0).abs()).round() as usize;
+    let total: u64 = ways[dealt].iter().sum();
+    let outside = ways[dealt].iter().enumerate().filter(|(sum, _)| sum.abs_diff(middle) >= far);
+    outside.map(|(_, ways)| *ways).sum::<u64>() as f64 / total as f64
 }
 
 fn normal_p(u: f64, a: usize, b: usize, ties: f64) -> f64 {
@@ -188,10 +216,6 @@ impl Below {
             so_far as f64 / all as f64
         });
         Self(below.collect())
-    }
-
-    fn at_most(&self, u: f64) -> f64 {
-        self.0[u as usize]
     }
 
     /// The largest u with P(U ≤ u) within `outside`.
@@ -256,9 +280,25 @@ mod tests {
         let known = 0.000_439_638_752_626_564_54;
         assert!((normal_p(3.0, 10, 10, 0.0) / known - 1.0).abs() < 1e-9);
         // Two pairs of equal values among eight: variance 16/12 (9 − 12/56), distance 7.5 − 0.5.
+        let (a, b) = ([1.0, 2.0, 2.0, 3.0], [3.0, 4.0, 5.0, 6.0]);
+        let tied = normal_p(0.5, 4, 4, ties(&a, &b));
+        assert!((tied / 0.040_833_125_861_299_56 - 1.0).abs() < 1e-9, "{tied}");
+    }
+
+    #[test]
+    fn ties_are_counted_too() {
+        // Of the 70 ways two are as far out: the lower half to one group, or to the other.
+        let apart = compare(&[1.0; 4], &[2.0; 4]).unwrap();
+        assert!(apart.exact && (apart.p - 2.0 / 70.0).abs() < 1e-12, "{}", apart.p);
+        // u is 0.5 of 16, and the 3 that stands in both groups may be dealt either way.
         let tied = compare(&[1.0, 2.0, 2.0, 3.0], &[3.0, 4.0, 5.0, 6.0]).unwrap();
-        assert!(!tied.exact && tied.u == 0.5);
-        assert!((tied.p / 0.040_833_125_861_299_56 - 1.0).abs() < 1e-9, "{}", tied.p);
+        assert!(tied.exact && (tied.p - 4.0 / 70.0).abs() < 1e-12, "{}", tied.p);
+        for n in [2_usize, 6, 20] {
+            let a: Vec<f64> = (0..n).map(|k| k as f64).collect();
+            let b: Vec<f64> = a.iter().map(|x| x + 1e3).collect();
+            let found = compare(&a, &b).unwrap();
+            assert!((found.p / lowest_p(n, n) - 1.0).abs() < 1e-9, "{n}: {found:?}");
+        }
     }
 
     #[test]

@@ -260,6 +260,29 @@ impl Histogram {
         matches!(self.counts, Counts::Few(_))
     }
 
+    /// The largest difference between the shares of either that are no more than a value, and that value
+    /// (Kolmogorov and Smirnov); none where one is empty.
+    pub fn distance(&self, other: &Self) -> Option<(f64, u64)> {
+        let totals = [self.count() as f64, other.count() as f64];
+        if totals.contains(&0.0) {
+            return None;
+        }
+        let of = |arm: usize, it: &Self| -> Vec<_> {
+            it.iter().map(|(nanos, count)| (nanos, arm, count)).collect()
+        };
+        let mut all = [of(0, self), of(1, other)].concat();
+        all.sort_unstable();
+        let (mut below, mut most) = ([0.0; 2], (0.0, 0));
+        for values in all.chunk_by(|one, next| one.0 == next.0) {
+            values.iter().for_each(|(_, arm, count)| below[*arm] += *count as f64 / totals[*arm]);
+            let apart = f64::abs(below[0] - below[1]);
+            if apart > most.0 {
+                most = (apart, values[0].0);
+            }
+        }
+        Some(most)
+    }
+
     /// Forgets all; does nothing, cheaply, where nothing was recorded.
     pub fn clear(&mut self) {
         if self.count() > 0 {

@@ -6,7 +6,7 @@ use bincode::{Decode, Encode};
 use stats::{CHECKS_MAX, SESSIONS_MAX, STEPS_MAX, SessionCounts, StepCounts};
 
 /// The sessions of one worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct SessionsShare {
     /// Where rows come from.
     pub feeds: Vec<FeedShare>,
@@ -19,7 +19,7 @@ pub struct SessionsShare {
 }
 
 /// One worker's rows of a feed.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct FeedShare {
     /// Which row comes next.
     pub order: OrderKind,
@@ -32,7 +32,7 @@ pub struct FeedShare {
 }
 
 /// Which row comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum OrderKind {
     /// The next one, and after the last the first.
     Sequential,
@@ -43,7 +43,7 @@ pub enum OrderKind {
 }
 
 /// What one user does.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct SessionShare {
     /// How often it is drawn, beside the others; 0 is never.
     pub weight: u32,
@@ -56,7 +56,7 @@ pub struct SessionShare {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum StepCode {
     /// A request. The n-th of a session is counted as its n-th step.
     Request(Box<RequestCode>),
@@ -69,7 +69,7 @@ pub enum StepCode {
 }
 
 /// A request and what is made of its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct RequestCode {
     /// The method.
     pub method: String,
@@ -88,7 +88,7 @@ pub struct RequestCode {
 }
 
 /// A piece of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Segment {
     /// As it is.
     Text(Vec<u8>),
@@ -99,7 +99,7 @@ pub enum Segment {
 }
 
 /// A value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum ValueCode {
     /// Of a variable.
     Variable(u16),
@@ -116,7 +116,7 @@ pub enum ValueCode {
 }
 
 /// Where a value stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum PlaceKind {
     /// Within a path or query: percent-encoded.
     Path,
@@ -129,7 +129,7 @@ pub enum PlaceKind {
 }
 
 /// Something that is expected of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum CheckCode {
     /// A header of this name holds this text, letters' case aside.
     Header(String, String),
@@ -144,7 +144,7 @@ pub enum CheckCode {
 }
 
 /// Where a value is found in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum FoundCode {
     /// By a JSON pointer.
     Json(String),
