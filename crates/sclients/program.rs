@@ -380,7 +380,10 @@ fn examine_host(quick: bool, format: Format) -> ExitCode {
 }
 
 fn ended(result: Result<ExitCode, supervisor::SupervisorError>) -> ExitCode {
-    result.unwrap_or_else(|error| complain(&error, error.exit_code()))
+    result.unwrap_or_else(|error| {
+        supervisor::say_last(&format!("sclients: {error}"));
+        error.exit_code()
+    })
 }
 
 fn examine(config: Config) -> ExitCode {

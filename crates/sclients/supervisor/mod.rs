@@ -27,12 +27,12 @@ mod ticks;
 mod watch;
 
 pub use conductor::StoppedFor;
-pub use printer::write_result;
+pub use printer::{say_last, write_result};
 pub use reap::Exit;
 pub use spawn::Role;
 
 use crate::child::usage;
-use crate::config::{Format, ServeConfig};
+use crate::config::ServeConfig;
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::HostWatch;
@@ -53,7 +53,7 @@ use past::{Past, PastRun};
 use printer::Printer;
 use spawn::Executable;
 use stats::Histogram;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -100,13 +100,16 @@ pub enum SupervisorError {
     /// A child could not begin, or the target cannot be reached.
     #[error("{0}")]
     Run(Failure),
+    /// What there was to tell of such a run could not be written.
+    #[error("standard output took no report")]
+    Unwritten,
 }
 
 impl SupervisorError {
     /// The exit code that belongs to it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::System { .. } => ExitCode::Internal,
+            Self::System { .. } | Self::Unwritten => ExitCode::Internal,
             Self::Keep(_) | Self::Watch(_) => ExitCode::Usage,
             Self::Start { .. } | Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
             Self::Run(failure) => failure.exit_code(),
@@ -159,7 +162,7 @@ pub fn run(plan: Plan, files: RunFiles, keep: Keep<'_>) -> Result<ExitCode, Supe
     filled.map_err(|(option, error)| SupervisorError::System { what: option, error })?;
     let code = verdict::exit_code(&summary, &Verdict::of(&summary));
     if let Some(why) = &incomplete {
-        let _ = writeln!(io::stderr(), "sclients: {why}");
+        say_last(&format!("sclients: {why}"));
     }
     Ok(match code {
         _ if !written => ExitCode::Internal,
@@ -234,7 +237,6 @@ fn conducted(
     past.into_iter().for_each(|past| context.world.take_over(past));
     let outcome = conduct(&mut context);
     drop(reserved);
-    tell_of_failure(&mut context.world, &plan, told)?;
     let mut world = finish(context, outcome)?;
     let reported = world.reported.take();
     Ok(Conducted {
@@ -242,23 +244,6 @@ fn conducted(
         written: !world.conductor.is_unwritten(),
         incomplete: world.tape.incomplete().map(str::to_owned),
     })
-}
-
-/// A run that could not make load has a journal too. A program that reads JSON gets its object also where
-/// nobody accepted a connection: what was counted, and the line for people as the verdict's first reason.
-fn tell_of_failure(
-    world: &mut World,
-    plan: &Plan,
-    told: fn(&Summary) -> String,
-) -> Result<(), SupervisorError> {
-    let Some(failure) = world.conductor.failure() else { return Ok(()) };
-    let summary = tape::close(world, plan, Instant::now());
-    tape::wait(world);
-    let unreachable = matches!(failure, Failure::Unreachable { .. });
-    if !unreachable || plan.config.format != Format::Json {
-        return Ok(());
-    }
-    write_result(&told(&summary)).map_err(system("standard output"))
 }
 
 /// Runs the embedded target alone until a signal, and prints what it saw.
@@ -476,6 +461,7 @@ fn finish(
     world.children.end_all();
     outcome?;
     match world.conductor.failure() {
+        Some(_) if world.conductor.is_unwritten() => Err(SupervisorError::Unwritten),
         Some(failure) => Err(SupervisorError::Run(failure)),
         None => Ok(world),
     }

@@ -85,6 +85,14 @@ impl Tape {
         }
     }
 
+    /// It is not waited for any longer.
+    pub(super) fn give_up(&mut self) {
+        if !self.is_closed() {
+            let why = "the journal is not complete: its disk was not waited for";
+            self.ending = Ending::Closed(Some(why.to_owned()));
+        }
+    }
+
     fn hand_over(&mut self, draft: Draft) {
         if let Some(journal) = &self.journal {
             journal.keeper.write(draft);
@@ -175,14 +183,4 @@ pub(super) fn close(world: &mut World, plan: &Plan, now: Instant) -> Summary {
     world.tape.hurry();
     world.tape.end(now);
     summary
-}
-
-/// Waits for the end of the journal where no loop turns any more.
-pub(super) fn wait(world: &mut World) {
-    while !world.tape.is_closed() {
-        std::thread::sleep(Duration::from_millis(5));
-        let (World { tape, printer, .. }, now) = (&mut *world, Instant::now());
-        tape.heed(now, |line| printer.note(line));
-        tape.end(now);
-    }
 }
