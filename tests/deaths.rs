@@ -74,6 +74,9 @@ fn when_all_workers_are_killed_the_run_ends_by_itself() {
     assert_eq!(report.count("connections.lost"), 100);
     report.assert_invalid("worker 0 ");
     report.assert_invalid("worker 1 ");
+    // Nobody is left who says for how long it measured.
+    assert!(report.number("phases.2.seconds") > 0.0);
+    assert!(report.number("throughput.requests_per_s") > 0.0);
 }
 
 #[test]

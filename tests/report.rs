@@ -126,11 +126,25 @@ fn a_run_that_goes_on_is_reported_so_far_and_nobody_else_writes_there() {
     so_far.assert_invalid("the run is going on");
     assert_eq!(so_far.count("connections.live"), 20);
     so_far.assert_ledger();
+    assert_measured_so_far(&so_far, 500.0);
     let other = kept("--conns 2 --requests 10", &folder).run().expect(2);
     let writer = format!("is being written by process {}", run.pid());
     assert!(other.stderr.concat().contains(&writer), "{}", other.stderr.concat());
     let done = run.wait();
     assert_eq!(done.stdout, report(&folder, "").stdout);
+}
+
+/// Nobody said yet for how long it measured and what it used: the one is as long as what was reported, the
+/// other is not known.
+#[track_caller]
+fn assert_measured_so_far(told: &driver::Report, rate: f64) {
+    let seconds = told.number("phases.2.seconds");
+    assert_eq!(told.number("throughput.seconds"), seconds);
+    let found = told.number("throughput.requests_per_s");
+    assert!((found - rate).abs() < rate / 4.0, "{found}/s over {seconds} s");
+    for key in ["cpu_us_per_request", "cpu_seconds"] {
+        assert!(told.at("generator")[key].is_null(), "{:#}", told.at("generator"));
+    }
 }
 
 /// What the target had seen when the run's supervisor was killed, and what the journal has.
@@ -153,6 +167,9 @@ fn a_killed_supervisor_costs_a_second_at_most() {
         told.assert_invalid("the supervisor died: nothing is known of what came after");
         told.assert_ledger();
         assert_eq!(told.count("connections.lost"), 40);
+        assert_measured_so_far(&told, 1000.0);
+        let text = sclients("report").arg(&folder).run().expect(INVALID).stdout;
+        assert!(!text.contains("of CPU per request"), "{text}");
         let sent = told.count("requests.sent") as f64;
         assert!(sent >= (killed - 1.3) * 1000.0, "{sent} of {killed} s, begun {begun:?}");
         assert!(sent <= (killed + 1.0) * 1000.0, "{sent} of {killed} s");
@@ -298,6 +315,22 @@ fn a_resumed_run_goes_on_for_the_time_that_was_left_and_says_what_was_between() 
 }
 
 #[test]
+fn a_run_that_died_in_its_drain_measured_all_of_its_time_when_resumed() {
+    let (_parent, folder) = folder();
+    let words = "--conns 20 --rate 200 --duration 1s --target-delay 30s --drain 30s --timeout 30s";
+    let mut run = followed(words).arg("--out").arg(&folder).spawn();
+    run.await_line("drain");
+    let measured = || report(&folder, "").json().number("phases.2.seconds") == 1.0;
+    assert!(driver::wait_until(Duration::from_secs(10), measured), "not told");
+    run.signal(Signal::SIGKILL);
+    await_end(&run, &folder);
+    let told = resume(&folder).run().expect(INVALID).json();
+    told.assert_ledger();
+    assert_eq!(told.number("phases.2.seconds"), 1.0);
+    assert_eq!(told.number("throughput.seconds"), 1.0);
+}
+
+#[test]
 fn a_run_whose_supervisor_died_before_its_first_entry_is_begun_again() {
     let (_parent, folder) = folder();
     killed("--procs 2 --conns 10 --rate 500 --duration 2s", &folder, Duration::ZERO);
@@ -374,6 +407,10 @@ fn a_supervisor_that_died_at_once_does_not_shorten_what_was_between() {
     told.assert_ledger();
     let gaps: Vec<_> = told.list("resumed").iter().map(|one| one["gap_ms"].as_u64()).collect();
     assert!(gaps.len() == 1 && gaps[0] >= Some(least), "{gaps:?} since {least} ms");
+    // When in that time the load ended nobody knows.
+    let lost = told.list("workers").iter().filter(|worker| worker["generation"] == 0);
+    let unknown: Vec<_> = lost.map(|worker| worker["loss"]["unknown_ms"].as_u64()).collect();
+    assert!(unknown.iter().all(|unknown| *unknown >= gaps[0]), "{unknown:?} of {gaps:?} ms");
     assert_eq!(told.count("requests.due"), 1_200);
 }
 

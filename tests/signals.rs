@@ -284,7 +284,10 @@ fn a_second_signal_ends_the_wait_for_whoever_reads_the_report() {
     let (_kept, full) = driver::full_pipe();
     let mut run = followed("--conns 20 --duration 500ms").stdout(full).spawn();
     let line = run.await_line("waiting for");
-    assert_eq!(line, "sclients: waiting for whoever reads the report; Ctrl-C twice ends the run without");
+    assert_eq!(
+        line,
+        "sclients: waiting for whoever reads the report; Ctrl-C twice ends the run without"
+    );
     run.signal(Signal::SIGINT);
     run.signal(Signal::SIGTERM);
     let done = run.wait_for(Duration::from_secs(10)).expect(1);

@@ -41,9 +41,6 @@ pub(super) struct Times {
 /// So many faults of reports are told; one child can have one each second.
 const FAULTS_MAX: usize = 64;
 
-/// A supervisor that died may have lived so long after the last entry of its journal.
-const UNSEEN: Duration = Duration::from_secs(1);
-
 /// One child.
 pub(super) struct Child {
     pub(super) role: Role,
@@ -74,6 +71,8 @@ pub(super) struct Child {
     pub(super) opened: Option<(u64, u64)>,
     /// It was a child of a supervisor that died, and died with it.
     past: bool,
+    /// It may have lived so long after its death by the run's clock, which stood still.
+    unseen: Duration,
     /// Why it gave up.
     fatal: Option<String>,
     /// What is known of its end beside the exit status.
@@ -105,6 +104,7 @@ impl Child {
             controlling: None,
             opened: None,
             past: false,
+            unseen: Duration::ZERO,
             fatal: None,
             why: None,
         }
@@ -244,11 +244,12 @@ impl Children {
         targets.map(|target| target.generation + 1).max().unwrap_or(0)
     }
 
-    /// Lets those be followed that died with an earlier supervisor, or not, of whose time it is `now`.
-    pub(super) fn follow(&mut self, now: Instant, crews: &Crews, ending: bool) {
+    /// Lets those be followed that died with an earlier supervisor, or not, of whose time it is `now`. That was
+    /// at some time of the `gap` behind its last entry, which was not its last second where its disk was full.
+    pub(super) fn follow(&mut self, now: Instant, gap: Duration, crews: &Crews, ending: bool) {
         for child in self.all.iter_mut().filter(|child| child.past) {
             let crew = crews.of_slot(child.slot);
-            child.died = Some(now);
+            (child.died, child.unseen) = (Some(now), gap);
             child.loaded = crews.load_of(crew);
             child.successor_due = (!ending && now < crews.end_of(crew)).then_some(now);
         }
@@ -372,7 +373,7 @@ impl Children {
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
                 after: died.since(times.start),
-                unknown: died.since(last) + if child.past { UNSEEN } else { Duration::ZERO },
+                unknown: died.since(last) + child.unseen,
                 gap: back.since(died.max(times.load)),
                 replaced_after: child.succeeded.map(|at| at.since(died)),
                 why: child.fatal.clone().or_else(|| child.why.clone()),

@@ -403,9 +403,9 @@ impl Conductor {
         let Some((load, measure)) = self.load().zip(self.crews.measured_from()) else {
             return [ended.since(self.start()).as_secs_f64(), 0.0, 0.0, 0.0];
         };
-        let measured = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
+        let said = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
         let measured = match plan.crews.as_slice() {
-            [] => Duration::from_nanos(measured.max().unwrap_or(0)),
+            [] => Duration::from_nanos(said.max().unwrap_or(0)).max(self.measured_unsaid(fold)),
             // From the first to the last, with what is between them.
             _ => ended.min(self.last_end_of_load()).since(measure),
         };
@@ -415,11 +415,11 @@ impl Conductor {
         [open, warmup, measured, drain].map(|phase| phase.as_secs_f64())
     }
 
-    /// How much of measurement is reported, of a run that goes on.
-    pub(super) fn measured_so_far(&self, fold: &Fold) -> Option<Duration> {
-        let begin = self.crews.measured_from()?;
-        let ended = fold.workers().map(|part| part.ended).max()?;
-        Some(ended.min(self.last_end_of_load()).since(begin))
+    /// How much of measurement is reported by workers that did not say how long it was.
+    pub(super) fn measured_unsaid(&self, fold: &Fold) -> Duration {
+        let reported = fold.unsaid_until().zip(self.crews.measured_from());
+        let measured = |(until, from): (Instant, _)| until.min(self.last_end_of_load()).since(from);
+        reported.map(measured).unwrap_or_default()
     }
 
     fn last_end_of_load(&self) -> Instant {
@@ -504,9 +504,10 @@ fn take_up(context: &mut Context, past: &Past, now: Instant) -> ControlFlow<()> 
     conductor.crews.begin_with(start);
     tape.align(start, now);
     conductor.next_second = now + SECOND + SECOND / 2;
-    conductor.resumed.push(Resumed { after: now.since(start), gap: past.gap() });
+    let gap = past.gap();
+    conductor.resumed.push(Resumed { after: now.since(start), gap });
     let ending = conductor.is_ending(now);
-    children.follow(now, &conductor.crews, ending);
+    children.follow(now, gap, &conductor.crews, ending);
     let loaded = conductor.load().is_some();
     start_targets(context, now);
     context.world.conductor.move_to(if loaded { Stage::Running } else { Stage::Opening })
@@ -830,7 +831,7 @@ pub(super) fn show_all(world: &World) {
             let mut plan = plan.clone();
             // Standard error may be a file where standard output is a terminal.
             plan.config.color = Color::Never;
-            let (fold, course) = (world.fold.clone(), world.course_so_far());
+            let (fold, course) = (world.fold.clone(), world.course(world.conductor.begun));
             let summary = Summary { plan: *plan, fold, course };
             report::so_far(&summary, elapsed)
         }

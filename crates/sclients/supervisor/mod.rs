@@ -488,12 +488,6 @@ impl World {
         Summary { plan, fold: self.fold.clone(), course: self.course(begun) }
     }
 
-    /// The same of a run that goes on.
-    fn course_so_far(&self) -> Course {
-        let so_far = self.conductor.measured_so_far(&self.fold);
-        Course { so_far, ..self.course(self.conductor.begun) }
-    }
-
     /// How it went so far.
     fn course(&self, begun: Instant) -> Course {
         let times = self.conductor.times(Instant::now());
@@ -520,7 +514,7 @@ impl World {
                 loop_gap: self.loop_gap.clone(),
                 elapsed: self.earlier.elapsed + Instant::now().since(begun),
             },
-            so_far: None,
+            so_far: self.conductor.measured_unsaid(&self.fold),
             cut: None,
         }
     }
