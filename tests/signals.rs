@@ -242,6 +242,16 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     report.assert_equals_target();
 }
 
+/// A terminal that background jobs may not write to stops them (SIGTTOU), but not this one.
+#[test]
+fn a_job_in_the_background_is_not_stopped_by_its_terminal() {
+    let words = "--conns 5 --duration 600ms --progress 100ms --interval 100ms";
+    let job = format!("stty tostop; set -m; {} {words} & wait $!; echo ended $?", driver::BINARY);
+    let done = shell(&format!("exec script -qec '{job}' /dev/null")).run().expect(0);
+    assert!(done.stdout.contains("measurement"), "it is no terminal: {}", done.stdout);
+    assert!(done.stdout.contains("ended 0"), "{}", done.stdout);
+}
+
 #[test]
 fn a_file_that_may_not_grow_is_a_failed_write_and_no_end_by_signal() {
     let words = "--format json --progress 100ms --interval 100ms --conns 20 --duration 1s";

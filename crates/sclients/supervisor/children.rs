@@ -298,6 +298,15 @@ impl Children {
         self.all.iter_mut().filter(living)
     }
 
+    /// Whether every child that is at work under load has reported what was before `instant`.
+    pub(super) fn have_reported(&self, instant: Instant, fold: &Fold) -> bool {
+        let reported =
+            |child: &Child| fold.part(child.who()).is_some_and(|part| part.ended >= instant);
+        let loaded = |child: &Child| child.role == Role::Target || child.loaded.is_some();
+        let mut at_work = self.all.iter().filter(|child| !child.state.is_settled());
+        at_work.all(|child| loaded(child) && reported(child))
+    }
+
     /// Lets every child of `role` go on that somebody has stopped.
     pub(super) fn wake(&self, role: Role) {
         let stopped = self.of(role).filter(|child| child.health.is_stopped());
@@ -351,18 +360,23 @@ impl Children {
         Some((Instant::from_nanos(first), Instant::from_nanos(last)))
     }
 
-    /// Every child as the summary tells it.
+    /// Every child as the summary tells it, of a run that began at `start`.
     /// `times` are those of a worker's slot.
-    pub(super) fn records(&self, fold: &Fold, times: impl Fn(u32) -> Times) -> Vec<ChildRecord> {
+    pub(super) fn records(
+        &self,
+        fold: &Fold,
+        start: Instant,
+        times: impl Fn(u32) -> Times,
+    ) -> Vec<ChildRecord> {
         let times = |child: &Child| match child.role {
             Role::Worker => times(child.slot),
             Role::Target => times(0),
         };
-        let own = self.all.iter().map(|child| self.record(child, fold, times(child)));
+        let own = self.all.iter().map(|child| self.record(child, fold, start, times(child)));
         self.buried.iter().cloned().chain(own).collect()
     }
 
-    fn record(&self, child: &Child, fold: &Fold, times: Times) -> ChildRecord {
+    fn record(&self, child: &Child, fold: &Fold, start: Instant, times: Times) -> ChildRecord {
         let lost = matches!(child.state, State::Dead | State::Replaced);
         let death = child.died.filter(|_| lost).map(|died| {
             // It had nothing to tell before it was ready; when one of before was, nobody knows any more.
@@ -372,7 +386,7 @@ impl Children {
             let last = told.max(times.start);
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
-                after: died.since(times.start),
+                after: died.since(start),
                 unknown: died.since(last) + child.unseen,
                 gap: back.since(died.max(times.load)),
                 replaced_after: child.succeeded.map(|at| at.since(died)),
@@ -629,6 +643,22 @@ mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
+
+    /// A phase may begin long after the run, and its workers' deaths are told by the run's clock all the same.
+    #[test]
+    fn a_death_is_told_from_the_start_of_the_run() {
+        let at = |seconds: u64| Instant::from_nanos(seconds * 1_000_000_000);
+        let mut children = Children::new(Executable::open().unwrap());
+        let dead = Child { state: State::Dead, past: true, ..Child::new(Role::Worker, (0, 0), 0) };
+        let died = (Some(at(67)), Duration::from_secs(9));
+        children.all.push(Child { died: died.0, unseen: died.1, ..dead });
+        let times = Times { start: at(60), load: at(61), end: at(70) };
+        let records = children.records(&Fold::default(), at(10), |_| times);
+        let death = records[0].death.as_ref().unwrap();
+        assert_eq!(death.after, Duration::from_secs(57));
+        assert_eq!(death.unknown, Duration::from_secs(7 + 9), "and what nobody saw");
+        assert_eq!(death.gap, Duration::from_secs(3));
+    }
 
     /// The process of this number may be a stranger by now: the kernel uses numbers again.
     #[test]

@@ -722,8 +722,11 @@ pub(super) fn stop_for(context: &mut Context, now: Instant, why: StoppedFor) {
     stop_workers(context, now, grace, LAST_WORDS_WITHIN);
 }
 
-/// Answers the deaths of workers while there is load to make.
+/// Answers the deaths of workers while there is load to make, and tells of targets that died.
 fn heed_deaths(context: &mut Context, now: Instant) {
+    if !matches!(context.world.conductor.stage, Stage::Printing(_) | Stage::Leaving(_)) {
+        succession::mourn_targets(&mut context.world);
+    }
     if matches!(context.world.conductor.stage, Stage::Opening | Stage::Running) {
         succession::turn(context, now);
     }

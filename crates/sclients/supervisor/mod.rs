@@ -27,7 +27,7 @@ mod ticks;
 mod watch;
 
 pub use conductor::StoppedFor;
-pub use printer::{say_last, write_result};
+pub use printer::{say_line, write_result};
 pub use reap::Exit;
 pub use spawn::Role;
 
@@ -162,7 +162,7 @@ pub fn run(plan: Plan, files: RunFiles, keep: Keep<'_>) -> Result<ExitCode, Supe
     filled.map_err(|(option, error)| SupervisorError::System { what: option, error })?;
     let code = verdict::exit_code(&summary, &Verdict::of(&summary));
     if let Some(why) = &incomplete {
-        say_last(&format!("sclients: {why}"));
+        say_line(&format!("sclients: {why}"));
     }
     Ok(match code {
         _ if !written => ExitCode::Internal,
@@ -492,9 +492,9 @@ impl World {
     fn course(&self, begun: Instant) -> Course {
         let times = self.conductor.times(Instant::now());
         Course {
-            children: self
-                .children
-                .records(&self.fold, |slot| times[self.conductor.crews.of_slot(slot)]),
+            children: self.children.records(&self.fold, self.conductor.start(), |slot| {
+                times[self.conductor.crews.of_slot(slot)]
+            }),
             started: self.conductor.started(),
             clock: self.conductor.clock(),
             crews: self.conductor.crews.kept(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// What the printer's pipe carries when the result could not be written.
 const UNWRITTEN: u8 = b'!';
 /// Notes that wait to be said; more are lost.
-const NOTES: usize = 64;
+const NOTES: usize = 1024;
 /// Who has something else to do waits so long for what is to be said on standard error.
 const SAID_WITHIN: Duration = Duration::from_millis(100);
 
@@ -156,12 +156,12 @@ fn say(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Says `line` on standard error when a run is over: where signals are blocked, nothing would end the wait for
-/// a terminal that takes nothing.
-pub fn say_last(line: &str) {
+/// Says `line` on standard error between runs and behind the last one: signals are blocked there, so that nothing
+/// would end the wait for a terminal that takes nothing.
+pub fn say_line(line: &str) {
     let (saying, said) = bounded::<()>(0);
     let text = format!("{line}\n");
-    let begun = spawn("last line", move || {
+    let begun = spawn("line", move || {
         say(&text);
         drop(saying);
     });

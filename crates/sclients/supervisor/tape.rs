@@ -149,9 +149,11 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     tape.end(now);
     let full = tape.journal.as_ref().is_some_and(|journal| !journal.keeper.has_room());
     // While nothing is taken, what is reported goes on being added to what there is.
-    if now < tape.next_cut || full || !matches!(tape.ending, Ending::No) {
+    if !is_due(world, now) || full || !matches!(world.tape.ending, Ending::No) {
         return;
     }
+    let tape = &mut world.tape;
+    tape.next_cut = tape.next_cut + SECOND;
     while tape.next_cut <= now {
         tape.next_cut = tape.next_cut + SECOND;
     }
@@ -169,6 +171,13 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     }
     let course = world.course(world.tape.begun);
     world.tape.hand_over(Draft { recent, own, course, over: false, at: now });
+}
+
+/// Whether the reports of a second are in, or those that are missing are not waited for any longer.
+fn is_due(world: &World, now: Instant) -> bool {
+    let World { tape, children, fold, .. } = world;
+    let second = tape.next_cut - REPORTED_WITHIN;
+    now >= tape.next_cut || now >= second && children.have_reported(second, fold)
 }
 
 /// The run as it ended: hands its last entry over, and its report.
