@@ -7,6 +7,7 @@ use driver::{
 };
 use nix::sys::signal::Signal;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,6 +71,12 @@ fn what_is_kept_is_for_its_owner_alone_and_holds_no_secret() {
     for (name, expected) in [("", 0o700), ("journal", 0o700), ("lock", 0o600)] {
         assert_eq!(mode(&folder.join(name)), expected, "{name:?}");
     }
+    // It may have been there before.
+    let (_other, open) = self::folder();
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    kept("--conns 2 --requests 10", &open).run().expect(0);
+    assert_eq!(mode(&open), 0o700);
     let segment = folder.join("journal/00000001");
     assert_eq!((mode(&segment), mode(&folder.join("summary.json"))), (0o600, 0o600));
     let mut plans = Vec::new();
@@ -80,7 +87,8 @@ fn what_is_kept_is_for_its_owner_alone_and_holds_no_secret() {
         }
     })
     .unwrap();
-    assert!(plans.len() == 1 && plans[0].contains("plain") && !plans[0].contains("4711"));
+    assert_eq!(plans.len(), 2, "once more, since nothing can be read without it");
+    assert!(plans.iter().all(|plan| plan.contains("plain") && !plan.contains("4711")));
 }
 
 #[test]
@@ -99,6 +107,11 @@ fn a_folder_that_cannot_be_used_is_refused_before_anything_is_opened() {
     let server = Server::start("");
     let words = format!("--conns 2 --requests 10 {}", server.url());
     refused(&folder, &words, "holds a run; name another folder");
+    let unlocked = parent.path().join("unlocked");
+    kept("--conns 2 --requests 10", &unlocked).run().expect(0);
+    fs::remove_file(unlocked.join("lock")).unwrap();
+    let done = report(&unlocked, "").expect(2);
+    assert!(done.stderr[0].contains("unlocked/lock is missing"), "{:?}", done.stderr);
     let file = parent.path().join("file");
     fs::write(&file, "").unwrap();
     refused(&file, &words, "name another folder");
@@ -177,7 +190,7 @@ fn a_killed_supervisor_costs_a_second_at_most() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_kept_and_told_once_and_damage_is_refused() {
+fn a_torn_tail_is_cut_kept_and_told_each_time_and_damage_is_refused() {
     let (_parent, folder) = folder();
     kept("--conns 20 --rate 500 --duration 3s", &folder).run();
     let segment = folder.join("journal/00000001");
@@ -185,12 +198,10 @@ fn a_torn_tail_is_cut_kept_and_told_once_and_damage_is_refused() {
     fs::write(&segment, &bytes[..bytes.len() - 9]).unwrap();
     let told = report(&folder, "").expect(INVALID).json();
     told.assert_invalid("is torn");
-    told.assert_invalid("the supervisor died");
+    told.assert_invalid("the end of the run is not in its journal");
     told.assert_ledger();
     assert!(segment.with_extension("broken").exists());
-    let again = report(&folder, "").expect(INVALID).json();
-    again.assert_invalid("the supervisor died");
-    assert!(!again.list("verdict.reasons").iter().any(|r| r.as_str().unwrap().contains("torn")));
+    assert_eq!(report(&folder, "").expect(INVALID).json().0, told.0);
     let mut bent = bytes.clone();
     let middle = bytes.len() / 3;
     bent[middle] ^= 4;
@@ -200,6 +211,32 @@ fn a_torn_tail_is_cut_kept_and_told_once_and_damage_is_refused() {
     let salvaged = report(&folder, "--salvage").expect(INVALID).json();
     salvaged.assert_invalid("records are missing at byte");
     assert_eq!(fs::read(&segment).unwrap(), bent, "nothing is changed");
+}
+
+#[test]
+fn what_stands_behind_the_end_of_a_finished_run_is_told_each_time_and_takes_nothing_from_it() {
+    let (_parent, folder) = folder();
+    let live = kept("--conns 5 --requests 100", &folder).run().expect(0).json();
+    let segment = folder.join("journal/00000001");
+    fs::OpenOptions::new().append(true).open(&segment).unwrap().write_all(&[7; 120]).unwrap();
+    let told = report(&folder, "").expect(0).json();
+    told.assert_reason("the tail of segment 00000001 is torn: 120 bytes from byte ");
+    assert_eq!(told.text("verdict.state"), "suspect");
+    assert_eq!(told.at("requests"), live.at("requests"));
+    assert_eq!(report(&folder, "").expect(0).json().0, told.0);
+}
+
+#[test]
+fn a_tail_that_was_torn_is_told_by_who_resumes() {
+    let (_parent, folder) = folder();
+    killed("--conns 10 --rate 500 --duration 3s", &folder, Duration::from_millis(1500));
+    let segment = folder.join("journal/00000001");
+    fs::OpenOptions::new().append(true).open(&segment).unwrap().write_all(&[7; 44]).unwrap();
+    let done = resume(&folder).run().expect(INVALID);
+    let torn = "the tail of segment 00000001 is torn: 44 bytes from byte ";
+    assert!(done.stderr[0].contains(torn), "{:?}", done.stderr);
+    done.json().assert_reason(torn);
+    assert_eq!(report(&folder, "").stdout, done.stdout);
 }
 
 /// A file size limit stands for a full disk: the write is short, then fails.
@@ -220,9 +257,14 @@ fn a_full_disk_stops_no_load_and_is_told() {
     );
     assert!(done.stderr.concat().contains("not complete"), "{}", done.stderr.concat());
     assert_eq!(told.count("requests.sent"), 2000);
+    told.assert_reason("the journal's disk took nothing at the end");
     let kept = report(&folder, "").expect(INVALID).json();
     assert!(kept.count("requests.sent") < 2000);
+    kept.assert_invalid("the end of the run is not in its journal: nothing is known");
     kept.assert_ledger();
+    let left: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_str().unwrap().ends_with(".next")), "{left:?}");
 }
 
 /// The disk is full for a while: nothing is lost, and the report is the same.
@@ -240,7 +282,7 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
         let mut run = followed(words).arg("--out").arg(&folder).spawn();
         run.await_measurement();
         let mut full = fs::File::create(&filler).unwrap();
-        while std::io::Write::write(&mut full, &[7; 4096]).is_ok() {}
+        while full.write(&[7; 4096]).is_ok() {}
         run.await_line("the journal cannot be written");
         fs::remove_file(&filler).unwrap();
         drop(full);

@@ -155,6 +155,9 @@ fn resume(wanted: config::Resume) -> ExitCode {
     if let Err(why) = revive(&mut config, wanted.sessions.as_ref()) {
         return complain(&why, ExitCode::Usage);
     }
+    for mended in &interrupted.mended {
+        let _ = writeln!(std::io::stderr(), "sclients: {mended}");
+    }
     let config::Resume { format, progress, color, hlog, junit, .. } = wanted;
     (config.format, config.progress, config.color) = (format, progress, color);
     (config.hlog, config.junit) = (hlog, junit);

@@ -107,7 +107,7 @@ pub struct Resumed {
 pub enum Cut {
     /// It is going on.
     GoingOn,
-    /// Its supervisor died: whatever was live at its last entry is lost.
+    /// Its supervisor died, or its disk did not take its end: whatever was live at its last entry is lost.
     Died,
 }
 

@@ -94,9 +94,9 @@ pub enum SupervisorError {
     /// There is no process to watch.
     #[error("--watch-pid {0}: there is no such process; leave it out or name another")]
     Watch(i32),
-    /// The run cannot be kept.
-    #[error("--out {0}")]
-    Keep(#[from] JournalError),
+    /// The run cannot be kept where this option says.
+    #[error("{0} {1}")]
+    Keep(&'static str, JournalError),
     /// A child could not begin, or the target cannot be reached.
     #[error("{0}")]
     Run(Failure),
@@ -110,7 +110,7 @@ impl SupervisorError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::System { .. } | Self::Unwritten => ExitCode::Internal,
-            Self::Keep(_) | Self::Watch(_) => ExitCode::Usage,
+            Self::Keep(..) | Self::Watch(_) => ExitCode::Usage,
             Self::Start { .. } | Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
             Self::Run(failure) => failure.exit_code(),
         }
@@ -197,10 +197,14 @@ fn kept(
 ) -> Result<(Option<Journal>, Option<PastRun>), SupervisorError> {
     match keep {
         Keep::Nowhere => Ok((None, None)),
-        Keep::In(path) => Ok((Some(Journal::create(path, plan)?), None)),
+        Keep::In(path) => {
+            let journal = Journal::create(path, plan);
+            Ok((Some(journal.map_err(|error| SupervisorError::Keep("--out", error))?), None))
+        }
         Keep::On(interrupted) => {
             let Interrupted { folder, lock, read, fold, course, at, wall, .. } = *interrupted;
-            let journal = Journal::go_on(folder, lock, read.run, read.end, plan)?;
+            let journal = Journal::go_on(folder, lock, read.run, read.end, plan);
+            let journal = journal.map_err(|error| SupervisorError::Keep("--resume", error))?;
             let start = Instant::from_nanos(course.clock.0);
             let past = Past { start, crews: course.crews.clone(), at, wall };
             Ok((Some(journal), Some(PastRun { past, fold, course })))

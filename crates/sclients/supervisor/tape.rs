@@ -45,14 +45,24 @@ pub(super) struct Tape {
     ending: Ending,
     /// When the disk did not do what it should.
     trouble: Vec<String>,
+    /// Since when it takes nothing, and why.
+    failing: Option<(Instant, String)>,
     slowest_sync: Duration,
 }
 
 impl Tape {
     pub(super) fn new(journal: Option<Journal>, begun: Instant) -> Self {
         let (next_cut, next_own) = (begun + SECOND, begun + OWN_EVERY);
-        let (ending, trouble) = (Ending::No, Vec::new());
-        Self { journal, begun, next_cut, next_own, ending, trouble, slowest_sync: Duration::ZERO }
+        Self {
+            journal,
+            begun,
+            next_cut,
+            next_own,
+            ending: Ending::No,
+            trouble: Vec::new(),
+            failing: None,
+            slowest_sync: Duration::ZERO,
+        }
     }
 
     /// The intervals of the workers are counted from `start`: entries come when those of a second are in,
@@ -85,6 +95,16 @@ impl Tape {
         }
     }
 
+    /// A report that is told while its disk takes nothing says so: it may be the only one.
+    fn own_up(&mut self) {
+        if let Some((since, why)) = &self.failing {
+            let at = since.since(self.begun).as_secs_f64();
+            self.trouble.push(format!(
+                "the journal's disk took nothing at the end, since {at:.1} s into the run: {why}"
+            ));
+        }
+    }
+
     /// It is not waited for any longer.
     pub(super) fn give_up(&mut self) {
         if !self.is_closed() {
@@ -108,10 +128,16 @@ impl Tape {
         let at = now.since(self.begun).as_secs_f64();
         for told in journal.keeper.told() {
             match told {
-                Told::Failing(why) => note(format!(
-                    "sclients: the journal cannot be written: {why}; the run goes on, and what it measures waits for room"
-                )),
-                Told::Writing => note("sclients: the journal is written again".to_owned()),
+                Told::Failing(why) => {
+                    note(format!(
+                        "sclients: the journal cannot be written: {why}; the run goes on, and what it measures waits for room"
+                    ));
+                    self.failing = Some((now, why));
+                }
+                Told::Writing => {
+                    note("sclients: the journal is written again".to_owned());
+                    self.failing = None;
+                }
                 Told::SyncFailed(why) if self.trouble.len() < TROUBLE_MAX => self.trouble.push(format!(
                     "the journal's disk may have lost what was written before {at:.1} s into the run, which was written again: {why}"
                 )),
@@ -183,6 +209,7 @@ fn is_due(world: &World, now: Instant) -> bool {
 /// The run as it ended: hands its last entry over, and its report.
 pub(super) fn close(world: &mut World, plan: &Plan, now: Instant) -> Summary {
     let recent = world.fold.cut();
+    world.tape.own_up();
     let summary = world.summary(plan.clone(), world.tape.begun);
     let Tape { journal: Some(_), ending: Ending::No, .. } = &world.tape else { return summary };
     let own = world.fold.own();
