@@ -146,6 +146,12 @@ impl Tape {
                     let seconds = took.as_secs_f64();
                     note(format!("sclients: the journal's disk took {seconds:.1} s to sync"));
                 }
+                Told::Syncing(under_way) => {
+                    let seconds = under_way.as_secs_f64();
+                    note(format!(
+                        "sclients: the journal's disk is syncing for {seconds:.1} s; the run goes on"
+                    ));
+                }
                 Told::SyncFailed(_) | Told::SlowSync(_) => {}
                 Told::Closed(result) => self.ending = Ending::Closed(result.err()),
             }
