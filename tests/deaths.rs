@@ -2,9 +2,10 @@
 
 mod driver;
 
-use driver::{INVALID, Report, Server, await_gone, followed, send, stall};
+use driver::{INVALID, Report, Server, await_gone, followed, sclients, send, stall};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,9 @@ fn when_all_workers_are_killed_the_run_ends_by_itself() {
     assert_eq!(report.count("connections.lost"), 100);
     report.assert_invalid("worker 0 ");
     report.assert_invalid("worker 1 ");
+    // Nobody is left who says for how long it measured.
+    assert!(report.number("phases.2.seconds") > 0.0);
+    assert!(report.number("throughput.requests_per_s") > 0.0);
 }
 
 #[test]
@@ -86,11 +90,57 @@ fn a_killed_supervisor_leaves_no_process_after_a_second() {
     await_gone(&tag, Duration::from_secs(1));
 }
 
+/// A worker that is stopped reads no end of its pipe: that its parent dies is its end (PR_SET_PDEATHSIG).
+#[test]
+fn a_killed_supervisor_leaves_no_process_be_it_stopped() {
+    let mut run = followed("--procs 2 --conns 100 --load hold --duration 1h").spawn();
+    run.await_measurement();
+    for name in ["sclients: worker 1", "sclients: target 0"] {
+        let child = run.child(name);
+        send(child, Signal::SIGSTOP);
+        let stopped =
+            || fs::read_to_string(format!("/proc/{child}/stat")).unwrap().contains(") T ");
+        assert!(driver::wait_until(Duration::from_secs(5), stopped), "{name} goes on");
+    }
+    let tag = run.tag().to_owned();
+    run.signal(Signal::SIGKILL);
+    await_gone(&tag, Duration::from_secs(1));
+}
+
+/// Who is started by one supervisor and finds another parent has lost it before it could ask to die with it.
+#[test]
+fn a_child_whose_parent_is_another_than_it_was_told_ends_at_once() {
+    for role in ["worker", "target"] {
+        let words = format!("__child --role {role} --slot 0 --supervisor 1 --control 0 --report 1");
+        let done = sclients(&words).run();
+        assert!(done.left_behind.is_empty() && done.stdout.is_empty());
+        assert_eq!(done.code(), 1, "{:?}", done.stderr);
+        assert!(done.stderr[0].contains("supervisor"), "{:?}", done.stderr);
+    }
+}
+
+#[test]
+fn a_worker_that_dies_when_its_load_is_over_is_told_at_once() {
+    let words = "--procs 2 --conns 20 --duration 500ms --timeout 1m --drain 1m --target-delay 10m";
+    let mut run = followed(words).spawn();
+    run.await_line("drain");
+    send(run.child("sclients: worker 1"), Signal::SIGKILL);
+    let line = run.await_line("worker 1 ");
+    assert!(line.ends_with("died: SIGKILL; its load was over"), "{line}");
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGINT);
+    let report = run.wait_for(Duration::from_secs(10)).expect(130).json();
+    report.assert_ledger();
+    report.assert_invalid("worker 1 ");
+}
+
 #[test]
 fn a_target_of_ours_that_is_killed_makes_the_run_invalid_and_it_ends_by_itself() {
     let mut run = followed("--procs 2 --conns 50 --duration 2s").spawn();
     run.await_measurement();
     send(run.child("sclients: target 0"), Signal::SIGKILL);
+    let line = run.await_line("target 0 ");
+    assert!(line.ends_with("died: SIGKILL; nobody takes its place"), "{line}");
     let report = run.wait_for(Duration::from_secs(30)).expect(INVALID).json();
     report.assert_ledger();
     report.assert_invalid("target 0 ");

@@ -3,7 +3,7 @@
 
 use dispatch::Instant;
 use proptest::prelude::*;
-use sclients::config::{Invocation, invocation};
+use sclients::config::{Config, Invocation, invocation};
 use sclients::fold::Who;
 use sclients::journal::segment::{HEADER_BYTES, RECORD_BYTES};
 use sclients::journal::{
@@ -257,7 +257,7 @@ fn damage_in_the_middle_is_refused_with_its_place_and_salvaged_around() {
     bent[places[20] + 3] = 0xff;
     fs::write(&path, &bent).unwrap();
     let refusal = held(&folder, false).unwrap_err().to_string();
-    let place = format!("at byte {}; --salvage reads what is behind it", places[7]);
+    let place = format!("at byte {}; sclients report --salvage reads what is behind it", places[7]);
     assert!(refusal.contains(&place), "{refusal}");
     let (numbers, holes) = salvaged(&folder);
     let kept = (0..30).filter(|number| ![7, 20].contains(number)).collect::<Vec<u8>>();
@@ -467,6 +467,13 @@ fn keeper(folder: &TempDir, syncing: &Syncing) -> Keeper {
     Keeper::start(folder, Box::new(disk), RUN, End::default(), &payload(0)).unwrap()
 }
 
+/// A run with these words.
+fn config(words: &str) -> Config {
+    let words = ["sclients"].into_iter().chain(words.split_whitespace());
+    let Ok(Invocation::Run(config)) = invocation(words.map(Into::into)) else { panic!() };
+    *config
+}
+
 /// An entry of the second that ended `second` s into a run of `workers`.
 fn draft(second: u64, workers: u32, measured: &[Histogram]) -> Draft {
     let at = Instant::from_nanos(second * 1_000_000_000);
@@ -489,8 +496,9 @@ fn draft(second: u64, workers: u32, measured: &[Histogram]) -> Draft {
 /// Entries behind the first in the journal in `folder`.
 fn entries(folder: &TempDir) -> usize {
     let mut entries = 0;
-    read(&Folder::new(folder.path()), false, |_, _| entries += 1).unwrap();
-    entries - 1
+    let count = |_, entry| entries += usize::from(matches!(entry, Entry::Reported(_)));
+    read(&Folder::new(folder.path()), false, count).unwrap();
+    entries
 }
 
 /// Gives `keeper` entries until `count` are written.
@@ -522,6 +530,11 @@ fn a_disk_that_does_not_sync_holds_up_no_entry() {
     let keeper = keeper(&folder, &syncing);
     syncing.await_begun();
     write_on(&keeper, &folder, 50);
+    let mut told = Vec::new();
+    while !told.iter().any(|told| matches!(told, Told::Syncing(_))) {
+        told.extend(keeper.told());
+        std::thread::yield_now();
+    }
     syncing.set(|syncs| syncs.held = false);
     keeper.close(draft(51, 2, &[]), "{}\n".to_owned());
     let told = await_closed(&keeper);
@@ -557,6 +570,95 @@ fn what_a_failed_sync_may_have_lost_is_written_again_elsewhere_and_told() {
     assert_eq!(entries(&folder), all, "all of it stands in the second segment");
 }
 
+/// A real run's journal, its plan and three seconds, and the bytes of its only segment.
+fn planned_journal() -> (TempDir, PathBuf, Vec<u8>) {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("journal")).unwrap();
+    let kept = Folder::new(folder.path());
+    let plan = sclients::plan::planned(config("--procs 2 --duration 3s"), None, None);
+    let disk = Box::new(Files(kept.clone()));
+    let keeper = Keeper::start(kept, disk, RUN, End::default(), &begun(&plan)).unwrap();
+    write_on(&keeper, &folder, 2);
+    keeper.close(Draft { over: true, ..draft(3, 2, &[]) }, "{}\n".to_owned());
+    let told = await_closed(&keeper);
+    assert!(matches!(told.last(), Some(Told::Closed(Ok(())))), "{told:?}");
+    let path = folder.path().join("journal/00000001");
+    let bytes = fs::read(&path).unwrap();
+    (folder, path, bytes)
+}
+
+/// The plan is there once more behind the first second, and a bent bit takes no more than the record that it
+/// is in and the one behind it.
+#[test]
+fn whichever_bit_is_flipped_the_run_can_be_salvaged() {
+    let (folder, path, bytes) = planned_journal();
+    let kept = Folder::new(folder.path());
+    let whole = recorded(&kept, false).unwrap().summary;
+    let sent =
+        |summary: &sclients::summary::Summary| summary.fold.counters().of(Counter::RequestsSent);
+    let places = places(&bytes);
+    assert_eq!(places.len(), 6, "the plan, a second, the plan, two seconds");
+    let mut bent = bytes.clone();
+    for bit in HEADER_BYTES * 8..bytes.len() * 8 {
+        if bit % 7 > 0 {
+            continue;
+        }
+        bent[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bent).unwrap();
+        let salvaged = recorded(&kept, true).unwrap_or_else(|error| panic!("bit {bit}: {error}"));
+        let plan = &salvaged.summary.plan;
+        assert_eq!(plan.config.seed, whole.plan.config.seed, "bit {bit}");
+        assert!(sent(&salvaged.summary) <= sent(&whole), "bit {bit}");
+        if bit / 8 < places[1] - 4 {
+            assert_eq!(sent(&salvaged.summary), sent(&whole), "bit {bit}");
+        }
+        bent[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+/// A process that dies between writing a summary and naming it leaves the one and not the other.
+#[test]
+fn a_summary_is_whole_or_not_there_and_what_was_left_of_one_is_no_harm() {
+    let (folder, _, _) = planned_journal();
+    let kept = Folder::new(folder.path());
+    let next = folder.path().join(format!("summary.json.{}.next", std::process::id()));
+    fs::write(&next, "{\"half\": ").unwrap();
+    let named = || fs::read_to_string(folder.path().join("summary.json")).unwrap();
+    assert_eq!(named(), "{}\n");
+    assert!(recorded(&kept, false).unwrap().over);
+    kept.write_summary("{\"whole\": 1}\n").unwrap();
+    assert_eq!((named().as_str(), next.exists()), ("{\"whole\": 1}\n", false));
+    // Where it cannot have its name, nothing of it stays.
+    fs::remove_file(folder.path().join("summary.json")).unwrap();
+    fs::create_dir(folder.path().join("summary.json")).unwrap();
+    assert!(kept.write_summary("{}\n").is_err() && !next.exists());
+}
+
+#[test]
+fn a_segment_that_was_removed_is_told_and_what_was_not_synced_is_written_to_the_next() {
+    let (folder, syncing) = (TempDir::new().unwrap(), Syncing::default());
+    let keeper = keeper(&folder, &syncing);
+    write_on(&keeper, &folder, 1);
+    fs::remove_file(folder.path().join("journal/00000001")).unwrap();
+    let mut told = Vec::new();
+    while !told.iter().any(|told| matches!(told, Told::SyncFailed(_))) {
+        if keeper.has_room() {
+            keeper.write(draft(2, 2, &[]));
+        }
+        told.extend(keeper.told());
+        std::thread::yield_now();
+    }
+    let removed = |told: &Told| matches!(told, Told::SyncFailed(why) if why.contains("removed"));
+    assert!(told.iter().any(removed), "{told:?}");
+    while !keeper.has_room() {
+        std::thread::yield_now();
+    }
+    keeper.close(draft(3, 2, &[]), "{}\n".to_owned());
+    let told = await_closed(&keeper);
+    assert!(matches!(told.last(), Some(Told::Closed(Ok(())))), "{told:?}");
+    assert!(folder.path().join("journal/00000002").exists());
+}
+
 /// A measurement, run by hand: `cargo test --release --test journal a_day -- --ignored --nocapture`.
 #[test]
 #[ignore = "it measures, and takes minutes"]
@@ -564,9 +666,7 @@ fn a_day_of_32_workers() {
     let folder = TempDir::new().unwrap();
     fs::create_dir_all(folder.path().join("journal")).unwrap();
     let kept = Folder::new(folder.path());
-    let words = ["sclients", "--procs", "32", "--duration", "24h"];
-    let Ok(Invocation::Run(config)) = invocation(words.map(Into::into)) else { panic!() };
-    let plan = sclients::plan::planned(*config, None, None);
+    let plan = sclients::plan::planned(config("--procs 32 --duration 24h"), None, None);
     let mut writer = Writer::new(Files(kept.clone()), RUN, || 7, End::default());
     writer.append(&begun(&plan)).unwrap();
     for second in 1..=86_400 {
@@ -582,6 +682,9 @@ fn a_day_of_32_workers() {
     let seconds = asked.elapsed().as_secs_f64();
     let count = recorded.summary.fold.histogram(Latency::FromDue).count();
     let segments = segments.len();
+    assert_eq!(count, 86_400 * 5_000);
+    assert!(bytes <= 1_000_000_000, "{bytes} bytes");
+    assert!(seconds <= 60.0, "{seconds} s");
     println!("{bytes} bytes in {segments} segments, {count} requests, folded in {seconds:.1} s");
 }
 

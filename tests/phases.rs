@@ -118,6 +118,8 @@ fn a_worker_of_a_phase_is_followed_before_and_under_its_load() {
     report.assert_ledger();
     let calm = phase(&report, "calm");
     assert_eq!(calm["requests"]["due"], 200, "every tick is accounted for");
+    let reasons = calm["verdict"]["reasons"].to_string();
+    assert!(calm["verdict"]["state"] == "invalid" && reasons.contains("worker 1 "), "{reasons}");
     assert_eq!(phase(&report, "late")["requests"]["not_sent"], serde_json::json!({}));
     let busy = phase(&report, "busy");
     assert!(busy["connections"]["live"].as_u64().unwrap() >= 10, "{busy}");

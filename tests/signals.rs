@@ -14,12 +14,18 @@ const LONG: &str = "--procs 2 --conns 50 --duration 1h";
 
 #[track_caller]
 fn assert_drained(report: &Report) {
+    assert_drained_of(report, 100);
+}
+
+/// Of a run of so many connections.
+#[track_caller]
+fn assert_drained_of(report: &Report, connections: u64) {
     report.assert_ledger();
     report.assert_equals_target();
     assert!(report.count("requests.completed") > 0);
     assert_eq!(report.count("requests.in_flight"), 0);
     assert_eq!(report.count("requests.lost"), 0);
-    assert_eq!(report.count("connections.peak_live"), 100);
+    assert_eq!(report.count("connections.peak_live"), connections);
     report.assert_sound();
 }
 
@@ -236,6 +242,16 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     report.assert_equals_target();
 }
 
+/// A terminal that background jobs may not write to stops them (SIGTTOU), but not this one.
+#[test]
+fn a_job_in_the_background_is_not_stopped_by_its_terminal() {
+    let words = "--conns 5 --duration 600ms --progress 100ms --interval 100ms";
+    let job = format!("stty tostop; set -m; {} {words} & wait $!; echo ended $?", driver::BINARY);
+    let done = shell(&format!("exec script -qec '{job}' /dev/null")).run().expect(0);
+    assert!(done.stdout.contains("measurement"), "it is no terminal: {}", done.stdout);
+    assert!(done.stdout.contains("ended 0"), "{}", done.stdout);
+}
+
 #[test]
 fn a_file_that_may_not_grow_is_a_failed_write_and_no_end_by_signal() {
     let words = "--format json --progress 100ms --interval 100ms --conns 20 --duration 1s";
@@ -245,6 +261,48 @@ fn a_file_that_may_not_grow_is_a_failed_write_and_no_end_by_signal() {
     std::fs::remove_dir_all(out.parent().unwrap()).unwrap();
     let done = done.expect(1);
     assert!(done.stderr.iter().any(|line| line.contains("cannot be written")), "{:?}", done.stderr);
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_holds_up_no_report() {
+    let (_kept, full) = driver::full_pipe();
+    let run = followed("--procs 2 --conns 20 --duration 1s").stderr(full).spawn();
+    assert_drained_of(&run.wait_for(Duration::from_secs(20)).expect(0).json(), 40);
+}
+
+#[test]
+fn notes_that_nobody_takes_hold_up_no_signal() {
+    let (_kept, full) = driver::full_pipe();
+    let words = "--procs 2 --conns 20 --duration 1h --timeout 10m --target-delay 10m --grace 30s";
+    let run = followed(words).stderr(full).spawn();
+    let begun = || run.find_child("sclients: worker 1").is_some();
+    assert!(driver::wait_until(driver::DEADLINE, begun), "no worker");
+    // Each is a report of many lines.
+    for _ in 0..200 {
+        run.signal(Signal::SIGUSR1);
+    }
+    run.signal(Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(100));
+    run.signal(Signal::SIGINT);
+    let done = run.wait_for(Duration::from_secs(10)).expect(INTERRUPTED);
+    assert!(done.waited < Duration::from_millis(1_500), "{:?}", done.waited);
+    done.json().assert_ledger();
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_whoever_reads_the_report() {
+    let (_kept, full) = driver::full_pipe();
+    let mut run = followed("--conns 20 --duration 500ms").stdout(full).spawn();
+    let line = run.await_line("waiting for");
+    assert_eq!(
+        line,
+        "sclients: waiting for whoever reads the report; Ctrl-C twice ends the run without"
+    );
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGTERM);
+    let done = run.wait_for(Duration::from_secs(10)).expect(1);
+    assert!(done.waited < Duration::from_millis(1_500), "{:?}", done.waited);
+    assert!(done.stderr.iter().any(|line| line.contains("nobody takes it")), "{:?}", done.stderr);
 }
 
 #[test]

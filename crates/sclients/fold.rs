@@ -294,6 +294,11 @@ impl Fold {
         self.parts.iter().filter(|(who, _)| matches!(who, Who::Worker(..))).map(|(_, part)| part)
     }
 
+    /// When the last report ended of the workers that did not say their last words, or not yet.
+    pub fn unsaid_until(&self) -> Option<Instant> {
+        self.workers().filter(|part| part.last_words.is_none()).map(|part| part.ended).max()
+    }
+
     /// The targets' parts.
     pub fn targets(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|(who, _)| matches!(who, Who::Target(..))).map(|(_, part)| part)

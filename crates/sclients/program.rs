@@ -155,6 +155,9 @@ fn resume(wanted: config::Resume) -> ExitCode {
     if let Err(why) = revive(&mut config, wanted.sessions.as_ref()) {
         return complain(&why, ExitCode::Usage);
     }
+    for mended in &interrupted.mended {
+        let _ = writeln!(std::io::stderr(), "sclients: {mended}");
+    }
     let config::Resume { format, progress, color, hlog, junit, .. } = wanted;
     (config.format, config.progress, config.color) = (format, progress, color);
     (config.hlog, config.junit) = (hlog, junit);
@@ -268,7 +271,7 @@ fn searched(job: &Job<'_>) -> ExitCode {
     let end = capacity::run(job, &mut findings, |findings| {
         if findings.tried.len() > told {
             told = findings.tried.len();
-            let _ = writeln!(std::io::stderr(), "{}", report::capacity::line(job, findings));
+            supervisor::say_line(&report::capacity::line(job, findings));
         }
         let text = report::capacity::text(job, findings);
         let (json, picture) =
@@ -328,7 +331,7 @@ fn curve(series: Series, plan: &Plan) -> ExitCode {
     let mut points = Vec::new();
     let end = curve::run(steps, &mut points, |points| {
         let line = report::curve::line(series.steps, points);
-        let _ = writeln!(std::io::stderr(), "{line}");
+        supervisor::say_line(&line);
         curve::save(&files, plan, points)
     });
     // What was measured is told, whatever ended the series.
@@ -380,7 +383,10 @@ fn examine_host(quick: bool, format: Format) -> ExitCode {
 }
 
 fn ended(result: Result<ExitCode, supervisor::SupervisorError>) -> ExitCode {
-    result.unwrap_or_else(|error| complain(&error, error.exit_code()))
+    result.unwrap_or_else(|error| {
+        supervisor::say_line(&format!("sclients: {error}"));
+        error.exit_code()
+    })
 }
 
 fn examine(config: Config) -> ExitCode {

@@ -64,9 +64,9 @@ pub struct Course {
     pub host: HostStrain,
     /// The supervisor itself.
     pub supervisor: SupervisorUse,
-    /// How much of measurement was reported when nobody had said how long it was: the run goes on.
-    #[serde(skip)]
-    pub so_far: Option<Duration>,
+    /// How much of measurement was reported by workers that did not say how long it was, or not yet.
+    #[serde(default)]
+    pub so_far: Duration,
     /// Why this is not all of the run; none where it is.
     #[serde(skip)]
     pub cut: Option<Cut>,
@@ -107,7 +107,7 @@ pub struct Resumed {
 pub enum Cut {
     /// It is going on.
     GoingOn,
-    /// Its supervisor died: whatever was live at its last entry is lost.
+    /// Its supervisor died, or its disk did not take its end: whatever was live at its last entry is lost.
     Died,
 }
 
@@ -211,12 +211,10 @@ impl Summary {
         };
         let plan = self.plan.alone(crew);
         let fold = self.fold.of_crew(crew);
-        let ended = fold.workers().map(|part| part.ended).max().unwrap_or_default();
         let measure = load.map(|load| Instant::from_nanos(load) + plan.config.warmup);
-        course.so_far = measure.map(|measure| {
-            let length = ended.since(measure);
-            plan.config.duration.map_or(length, |duration| duration.min(length))
-        });
+        let unsaid = fold.unsaid_until().zip(measure);
+        let length = unsaid.map(|(until, from)| until.since(from)).unwrap_or_default();
+        course.so_far = plan.config.duration.map_or(length, |duration| duration.min(length));
         Self { plan, fold, course }
     }
 
@@ -296,25 +294,30 @@ impl Summary {
     ///
     /// With phases it is from the first one's begin to the last one's end.
     pub fn measured_seconds(&self) -> f64 {
-        if !self.plan.crews.is_empty() && self.course.so_far.is_none() {
+        if !self.plan.crews.is_empty() {
             return self.course.phase_seconds[Phase::Measurement as usize];
         }
-        let nanos = self.fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
-        let so_far = || self.course.so_far.map(|so_far| so_far.as_nanos() as u64);
-        nanos.max().or_else(so_far).unwrap_or(0) as f64 / 1e9
+        let said = self.fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
+        let said = Duration::from_nanos(said.max().unwrap_or(0));
+        said.max(self.course.so_far).as_secs_f64()
     }
 
-    /// Processor time of all workers, in microseconds.
-    pub fn workers_cpu_micros(&self) -> u64 {
-        self.fold.workers().filter_map(|part| Some(part.last_words?.cpu_micros)).sum()
+    /// Processor time of all workers, in microseconds; none where nobody said what it used.
+    pub fn workers_cpu_micros(&self) -> Option<u64> {
+        let said = self.fold.workers().filter_map(|part| Some(part.last_words?.cpu_micros));
+        said.reduce(|sum, micros| sum + micros)
     }
 
-    /// Processor time of the workers per request sent, in microseconds; that of opening is left out.
+    /// Processor time of the workers per request sent, in microseconds, of those that said what they used; that
+    /// of opening is left out.
     pub fn cpu_micros_per_request(&self) -> Option<f64> {
-        let sent = self.counters().of(Counter::RequestsSent);
-        let words = self.fold.workers().filter_map(|part| part.last_words);
-        let loading: u64 =
-            words.map(|words| words.cpu_micros.saturating_sub(words.cpu_open_micros)).sum();
+        let (mut loading, mut sent) = (0, 0);
+        for part in self.fold.workers() {
+            if let Some(words) = part.last_words {
+                loading += words.cpu_micros.saturating_sub(words.cpu_open_micros);
+                sent += part.counters.of(Counter::RequestsSent);
+            }
+        }
         (sent > 0).then(|| loading as f64 / sent as f64)
     }
 

@@ -78,8 +78,16 @@ impl Verdict {
     pub fn of_phase(phase: &Summary) -> Self {
         // One that has not begun claims nothing.
         let short = shortfall(phase).filter(|_| phase.loaded().is_some());
-        let reasons: Vec<String> = short.into_iter().collect();
-        let state = if reasons.is_empty() { State::Valid } else { State::Invalid };
+        let mut reasons: Vec<String> = short.into_iter().collect();
+        let accepted = accepted_losses(phase);
+        if accepted.is_none() {
+            reasons.extend(losses(phase));
+        }
+        let mut state = if reasons.is_empty() { State::Valid } else { State::Invalid };
+        if let Some(accepted) = accepted {
+            reasons.extend(accepted);
+            state = state.max(State::Suspect);
+        }
         let mut verdict = Self { state, reasons, notes: Vec::new() };
         verdict.audit("", phase);
         verdict
@@ -176,8 +184,13 @@ fn accepted_losses(summary: &Summary) -> Option<Vec<String>> {
         child.role == Role::Worker && death.unknown <= most
     };
     let any = summary.deaths().next().is_some();
-    let told = || resumptions(summary).chain(deaths(summary)).collect();
-    (any && summary.deaths().all(accepted)).then(told)
+    (any && summary.deaths().all(accepted)).then(|| losses(summary))
+}
+
+/// What was lost: with supervisors, where workers died with them, and with workers alone.
+fn losses(summary: &Summary) -> Vec<String> {
+    let with_supervisor = summary.deaths().any(|(_, death)| death.with_supervisor);
+    resumptions(summary).filter(|_| with_supervisor).chain(deaths(summary)).collect()
 }
 
 fn resumptions(summary: &Summary) -> impl Iterator<Item = String> + '_ {
@@ -412,6 +425,8 @@ mod tests {
             summary.course.children.extend(losses.into_iter().map(lost));
             assert_eq!(judged(&summary), expected);
             assert_eq!(Verdict::of(&summary).reasons.len(), 2);
+            let phase = Verdict::of_phase(&summary);
+            assert_eq!((phase.state, phase.reasons.len()), (expected.0, 2), "as a phase is judged");
         }
         let mut target = run(2, |_| {});
         target.plan.config.allow_lost = Some(Duration::from_secs(1));

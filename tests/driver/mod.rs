@@ -9,13 +9,14 @@
 pub mod namespace;
 pub mod refusals;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -102,17 +103,33 @@ impl Sclients {
         self
     }
 
+    /// Its standard output goes there, and is not heard.
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stdout(to);
+        self
+    }
+
+    /// Its standard error goes there, and is not heard.
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stderr(to);
+        self
+    }
+
     pub fn spawn(mut self) -> Running {
         let mut child = self.command.spawn().unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (said, out) = mpsc::channel();
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = stdout.read_to_end(&mut bytes);
-            let _ = said.send(bytes);
+        let stdout = child.stdout.take().map(|mut stdout| {
+            let (said, out) = mpsc::channel();
+            thread::spawn(move || {
+                let mut bytes = Vec::new();
+                let _ = stdout.read_to_end(&mut bytes);
+                let _ = said.send(bytes);
+            });
+            out
         });
-        Running::new(child, self.tag, Some(out), stderr)
+        match child.stderr.take() {
+            Some(stderr) => Running::new(child, self.tag, stdout, BufReader::new(stderr)),
+            None => Running::new(child, self.tag, stdout, io::empty()),
+        }
     }
 
     /// Nobody reads its standard output: the pipe's other end is closed.
@@ -480,6 +497,16 @@ pub struct Process {
     pub parent: i32,
     /// The first of its words.
     pub title: String,
+}
+
+/// A pipe that takes nothing, as a terminal does after Ctrl-S, as long as its reading end is kept.
+pub fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
+    let (reader, writer) = io::pipe().unwrap();
+    let set = |flags| fcntl(&writer, FcntlArg::F_SETFL(flags)).unwrap();
+    set(OFlag::O_NONBLOCK);
+    while (&writer).write(&[b' '; 4096]).is_ok() {}
+    set(OFlag::empty());
+    (reader, writer)
 }
 
 /// All that live; one that waits to be reaped does not.

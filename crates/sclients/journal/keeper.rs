@@ -11,6 +11,7 @@ use crate::wall;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ pub enum Told {
     SyncFailed(String),
     /// A sync took so long.
     SlowSync(Duration),
+    /// One is under way for so long.
+    Syncing(Duration),
     /// The end is written and synced, and the summary too; or not all of it.
     Closed(Result<(), String>),
 }
@@ -74,7 +77,8 @@ impl Keeper {
         let sync = Sync::start()?;
         let mut writer = Writer::new(disk, run, wall_nanos, end);
         writer.append(first)?;
-        let thread = Thread { folder, writer, sync, tell, hurried, state: State::Writing };
+        let plan = (first.clone(), 0);
+        let thread = Thread { folder, writer, plan, sync, tell, hurried, state: State::Writing };
         thread::Builder::new().name("journal".into()).spawn(move || thread.keep(&mailbox))?;
         Ok(Self { jobs, hurry, told })
     }
@@ -108,6 +112,8 @@ impl Keeper {
 struct Thread {
     folder: Folder,
     writer: Writer<Box<dyn Disk>>,
+    /// The first entry, and the last segment that has it once more.
+    plan: (Payload, u32),
     sync: Sync,
     tell: Sender<Told>,
     hurried: Receiver<()>,
@@ -130,18 +136,31 @@ impl Thread {
         let mut next_sync = Instant::now() + SECOND;
         loop {
             match mailbox.recv_timeout(next_sync.saturating_duration_since(Instant::now())) {
-                Ok(Job::Entry(draft)) => {
-                    self.write(&entry::payload(&draft));
-                }
+                Ok(Job::Entry(draft)) => self.write_entry(&draft),
                 Ok(Job::Close(draft, summary)) => return self.close(&draft, &summary),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.heed_sync();
+            if let Some(under_way) = self.sync.hangs() {
+                self.say(Told::Syncing(under_way));
+            }
             if Instant::now() >= next_sync {
                 next_sync = Instant::now() + SECOND;
                 self.sync.begin(self.writer.to_sync());
             }
+        }
+    }
+
+    /// Writes an entry; behind the first one of each segment the plan once more, since nothing can be read
+    /// where it is damaged. A record that is bent takes the one behind it along, which is that entry.
+    fn write_entry(&mut self, draft: &Draft) {
+        self.write(&entry::payload(draft));
+        let (plan, segment) = &self.plan;
+        if *segment < self.writer.segment() {
+            let plan = plan.clone();
+            self.write(&plan);
+            self.plan.1 = self.writer.segment();
         }
     }
 
@@ -191,7 +210,7 @@ impl Thread {
     }
 
     fn close(mut self, draft: &Draft, summary: &str) {
-        self.write(&entry::payload(draft));
+        self.write_entry(draft);
         let closed = match (self.state, self.last_sync()) {
             (State::Writing, Ok(())) => Ok(()),
             (State::Writing, Err(error)) => {
@@ -209,7 +228,7 @@ impl Thread {
         let deadline = Instant::now() + LAST_SYNC;
         let late = || io::Error::from(io::ErrorKind::TimedOut);
         // One may be under way, of less than all.
-        while self.sync.busy {
+        while self.sync.begun.is_some() {
             self.sync.wait(deadline).ok_or_else(late)?;
         }
         self.sync.begin(Some((segments, u64::MAX)));
@@ -225,7 +244,10 @@ impl Thread {
 struct Sync {
     begin: Sender<(Vec<Arc<dyn Segment>>, u64)>,
     ended: Receiver<Synced>,
-    busy: bool,
+    /// When the one began that is under way.
+    begun: Option<Instant>,
+    /// It was told that it takes long.
+    told: bool,
 }
 
 /// A sync that is over.
@@ -247,14 +269,22 @@ impl Sync {
                 let _ = done.send(Synced { sequence, result, took: begun.elapsed() });
             }
         })?;
-        Ok(Self { begin, ended, busy: false })
+        Ok(Self { begin, ended, begun: None, told: false })
     }
 
     /// Begins one, unless one is under way.
     fn begin(&mut self, what: Option<(Vec<Arc<dyn Segment>>, u64)>) {
-        if let (false, Some(what)) = (self.busy, what) {
-            self.busy = self.begin.try_send(what).is_ok();
+        if let (None, Some(what)) = (self.begun, what) {
+            self.begun = self.begin.try_send(what).is_ok().then(Instant::now);
         }
+    }
+
+    /// For how long one is under way, told once when that is too long.
+    fn hangs(&mut self) -> Option<Duration> {
+        let under_way = self.begun?.elapsed();
+        let hangs = under_way > SLOW_SYNC && !self.told;
+        self.told |= hangs;
+        hangs.then_some(under_way)
     }
 
     fn ended(&mut self) -> Option<Synced> {
@@ -263,7 +293,7 @@ impl Sync {
 
     fn wait(&mut self, deadline: Instant) -> Option<Synced> {
         let synced = self.ended.recv_deadline(deadline).ok()?;
-        self.busy = false;
+        (self.begun, self.told) = (None, false);
         Some(synced)
     }
 }
@@ -296,7 +326,10 @@ impl Segment for Appended {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.0.sync_data()?;
+        // What has no name is gone with this process.
+        let removed = self.0.metadata()?.nlink() == 0;
+        if removed { Err(io::Error::other("a segment was removed")) } else { Ok(()) }
     }
 }
 

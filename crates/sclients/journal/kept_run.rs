@@ -22,23 +22,32 @@ pub fn look(path: &Path, salvage: bool) -> Result<Summary, JournalError> {
     let going_on = folder.is_written()?;
     let Recorded { mut summary, over, read, .. } = recorded(&folder, salvage)?;
     let after = summary.course.supervisor.elapsed.as_secs_f64();
-    let mut faults = Vec::new();
+    let course = &mut summary.course;
     if going_on && !over {
-        summary.course.cut = Some(Cut::GoingOn);
-        faults.push(format!(
+        course.cut = Some(Cut::GoingOn);
+        course.faults.push(format!(
             "the run is going on: this is what was reported in its first {after:.1} s"
         ));
     } else if !over {
-        summary.course.cut = Some(Cut::Died);
-        faults.push(format!(
-            "the supervisor died: nothing is known of what came after the first {after:.1} s"
-        ));
+        course.cut = Some(Cut::Died);
+        let why = match folder.was_left() {
+            true => "the end of the run is not in its journal",
+            false => "the supervisor died",
+        };
+        course
+            .faults
+            .push(format!("{why}: nothing is known of what came after the first {after:.1} s"));
     }
+    course.faults.extend(read.holes.iter().map(missing));
     if let (Some(torn), false) = (&read.torn, going_on) {
-        faults.push(mended(&folder, torn));
+        let cut = folder.lock().and_then(|lock| mend(&folder, &lock, torn));
+        if let Err(error) = cut {
+            let tail = tail(&torn.name(), torn.offset as u64, torn.bytes as u64);
+            course.trouble.push(format!("{tail}, which cannot be cut off: {error}"));
+        }
     }
-    faults.extend(read.holes.iter().map(missing));
-    summary.course.faults.extend(faults);
+    let untold = untold_tails(&folder, course);
+    course.trouble.extend(untold);
     Ok(summary)
 }
 
@@ -61,6 +70,8 @@ pub struct Interrupted {
     pub at: Instant,
     /// And by the wall clock, from the Unix epoch.
     pub wall: Duration,
+    /// What was cut off its end, in words, where that was torn.
+    pub mended: Vec<String>,
 }
 
 /// The run in the folder at `path`, to go on with; `headers` are given once more where a plan keeps no
@@ -77,11 +88,10 @@ pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrup
     if over {
         return Err(JournalError::Over(folder.name()));
     }
-    if let Some(Torn { path, offset, .. }) = &read.torn {
-        let cut = folder.cut(path, *offset as u64);
-        cut.map_err(|error| JournalError::Folder(folder.name(), error))?;
-    }
     let Summary { mut plan, fold, mut course } = summary;
+    read.torn.iter().try_for_each(|torn| mend(&folder, &lock, torn))?;
+    let mended = untold_tails(&folder, &course);
+    course.trouble.extend(mended.clone());
     for (name, value) in plan.loads_mut().flat_map(|load| &mut load.headers) {
         let again = headers.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
         match again {
@@ -97,21 +107,25 @@ pub fn interrupted(path: &Path, headers: &[(String, String)]) -> Result<Interrup
         course.started = wall;
         course.children = (0..plan.config.procs).map(ChildRecord::unheard).collect();
     }
-    Ok(Interrupted { folder, lock, read, plan, fold, course, at, wall })
+    Ok(Interrupted { folder, lock, read, plan, fold, course, at, wall, mended })
 }
 
-fn mended(folder: &Folder, torn: &Torn) -> String {
-    let Torn { path, offset, bytes } = torn;
-    let of = path.display();
-    let what = format!("the last record of {of} is torn: {bytes} bytes from byte {offset} on");
-    let cut = folder.lock().and_then(|_lock| {
-        let cut = folder.cut(path, *offset as u64);
-        cut.map_err(|error| JournalError::Folder(folder.name(), error))
+/// Cuts off a torn tail while nobody writes.
+fn mend(folder: &Folder, _lock: &Lock, torn: &Torn) -> Result<(), JournalError> {
+    let cut = folder.cut(&torn.path, torn.offset as u64);
+    cut.map_err(|error| JournalError::Use(folder.name(), error))
+}
+
+/// The tails that were cut off, by whomever, of which a run does not tell yet.
+fn untold_tails(folder: &Folder, course: &Course) -> Vec<String> {
+    let cut_off = folder.broken().into_iter().map(|(segment, offset, bytes)| {
+        format!("{}, which are kept beside it as .broken", tail(&segment, offset, bytes))
     });
-    match cut {
-        Ok(()) => format!("{what} were cut off and kept beside it as .broken"),
-        Err(error) => format!("{what} cannot be cut off: {error}"),
-    }
+    cut_off.filter(|tail| !course.trouble.contains(tail)).collect()
+}
+
+fn tail(segment: &str, offset: u64, bytes: u64) -> String {
+    format!("the tail of segment {segment} is torn: {bytes} bytes from byte {offset} on")
 }
 
 fn missing(hole: &Hole) -> String {

@@ -32,14 +32,22 @@ use std::path::{Path, PathBuf};
 /// Why a journal cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The system refuses.
+    /// The system refuses to make it.
     #[error("{0}: {1}; name another folder")]
     Folder(String, io::Error),
+    /// The system refuses what has to be done in it.
+    #[error("{0}: {1}; it has to be there, yours and with room left")]
+    Use(String, io::Error),
+    /// Nobody knows whether somebody writes there.
+    #[error(
+        "{0} is missing, which says whether the run goes on; make an empty one if nobody writes there"
+    )]
+    NoLock(String),
     /// There is a run in it.
     #[error("{0} holds a run; name another folder, or look at it with `sclients report {0}`")]
     Taken(String),
     /// Another process writes there.
-    #[error("{0} is being written by process {1}; wait for its end, or name another folder")]
+    #[error("{0} is being written by {1}; wait for its end, or name another folder")]
     Locked(String, String),
     /// There is none in it.
     #[error("{0} holds no run; name a folder that --out made")]
@@ -51,7 +59,7 @@ pub enum JournalError {
     #[error("written by a later version of the journal ({0}); read it with that program")]
     Version(u32),
     /// A segment cannot be used as it is.
-    #[error("{}: {why} at byte {offset}; --salvage reads what is behind it and says what is missing", .path.display())]
+    #[error("{}: {why} at byte {offset}; sclients report --salvage reads what is behind it and says what is missing", .path.display())]
     Corrupt {
         /// The segment.
         path: PathBuf,
@@ -113,15 +121,16 @@ impl Journal {
 
     fn write_on(
         folder: Folder,
-        lock: Lock,
+        mut lock: Lock,
         run: [u8; 16],
         end: End,
         first: &Payload,
     ) -> Result<Self, JournalError> {
         let name = folder.name();
+        lock.write().map_err(|error| JournalError::Use(name.clone(), error))?;
         let disk = Box::new(Files(folder.clone()));
         let keeper = Keeper::start(folder, disk, run, end, first);
-        let keeper = keeper.map_err(|error| JournalError::Folder(name, error))?;
+        let keeper = keeper.map_err(|error| JournalError::Use(name, error))?;
         Ok(Self { keeper, _lock: lock })
     }
 }

@@ -44,6 +44,13 @@ pub struct Torn {
     pub bytes: usize,
 }
 
+impl Torn {
+    /// The name of its segment.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
 /// Records that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hole {

@@ -42,7 +42,7 @@ impl Adding {
             Entry::Begun(begun) => {
                 self.version.clone_from(&begun.version);
                 let plan = plan(begun);
-                // Each supervisor that took the run up begins with the plan again.
+                // Each segment has the plan again, and each supervisor that took the run up.
                 if let (None, Some(plan)) = (&self.plan, &plan) {
                     self.fold = Fold::of(plan.roster());
                 }
@@ -69,6 +69,14 @@ impl Adding {
 /// As [`read`]; and where the plan cannot be had.
 pub fn recorded(folder: &Folder, salvage: bool) -> Result<Recorded, JournalError> {
     let mut adding = Adding::default();
+    if salvage {
+        // The first record that has the plan may be what is damaged, and entries come before the next one.
+        read(folder, true, |at, entry| {
+            if let (Entry::Begun(_), None) = (&entry, &adding.plan) {
+                adding.take(at, entry);
+            }
+        })?;
+    }
     let mut read = read(folder, salvage, |at, entry| adding.take(at, entry))?;
     let Adding { plan, fold, course, over, at, unread, version } = adding;
     let plan = plan.ok_or_else(|| match version {

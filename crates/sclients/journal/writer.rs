@@ -126,6 +126,11 @@ impl<D: Disk> Writer<D> {
         }
     }
 
+    /// The number of the segment that is written, or was last; 0 where there is none.
+    pub const fn segment(&self) -> u32 {
+        self.end.segment
+    }
+
     /// Writes `payload`, all of it or nothing.
     ///
     /// # Errors

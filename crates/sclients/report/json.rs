@@ -508,7 +508,7 @@ fn own_latencies(summary: &Summary, child: &ChildRecord) -> Value {
 
 fn generator(summary: &Summary) -> Value {
     json!({
-        "cpu_seconds": summary.workers_cpu_micros() as f64 / 1e6,
+        "cpu_seconds": summary.workers_cpu_micros().map(|micros| micros as f64 / 1e6),
         "cpu_us_per_request": summary.cpu_micros_per_request(),
         "user_bytes_per_connection": summary.user_bytes_per_connection(),
         "send_lag_us": distribution(summary.fold.histogram(summary.send_lag())),

@@ -564,8 +564,12 @@ fn generator(page: &mut Page, summary: &Summary) {
     if let Some(memory) = summary.user_bytes_per_connection() {
         facts.push(format!("{} of user memory per connection", bytes(memory.round() as u64)));
     }
-    facts.push(format!("{:.1} s of CPU", summary.workers_cpu_micros() as f64 / 1e6));
-    page.line("generator", &facts.join(" · "));
+    if let Some(micros) = summary.workers_cpu_micros() {
+        facts.push(format!("{:.1} s of CPU", micros as f64 / 1e6));
+    }
+    if !facts.is_empty() {
+        page.line("generator", &facts.join(" · "));
+    }
     let own = &summary.course.supervisor;
     let share = own.cpu_micros as f64 / own.elapsed.as_micros().max(1) as f64 * 100.0;
     page.line(

@@ -41,9 +41,6 @@ pub(super) struct Times {
 /// So many faults of reports are told; one child can have one each second.
 const FAULTS_MAX: usize = 64;
 
-/// A supervisor that died may have lived so long after the last entry of its journal.
-const UNSEEN: Duration = Duration::from_secs(1);
-
 /// One child.
 pub(super) struct Child {
     pub(super) role: Role,
@@ -74,6 +71,8 @@ pub(super) struct Child {
     pub(super) opened: Option<(u64, u64)>,
     /// It was a child of a supervisor that died, and died with it.
     past: bool,
+    /// It may have lived so long after its death by the run's clock, which stood still.
+    unseen: Duration,
     /// Why it gave up.
     fatal: Option<String>,
     /// What is known of its end beside the exit status.
@@ -105,6 +104,7 @@ impl Child {
             controlling: None,
             opened: None,
             past: false,
+            unseen: Duration::ZERO,
             fatal: None,
             why: None,
         }
@@ -244,11 +244,12 @@ impl Children {
         targets.map(|target| target.generation + 1).max().unwrap_or(0)
     }
 
-    /// Lets those be followed that died with an earlier supervisor, or not, of whose time it is `now`.
-    pub(super) fn follow(&mut self, now: Instant, crews: &Crews, ending: bool) {
+    /// Lets those be followed that died with an earlier supervisor, or not, of whose time it is `now`. That was
+    /// at some time of the `gap` behind its last entry, which was not its last second where its disk was full.
+    pub(super) fn follow(&mut self, now: Instant, gap: Duration, crews: &Crews, ending: bool) {
         for child in self.all.iter_mut().filter(|child| child.past) {
             let crew = crews.of_slot(child.slot);
-            child.died = Some(now);
+            (child.died, child.unseen) = (Some(now), gap);
             child.loaded = crews.load_of(crew);
             child.successor_due = (!ending && now < crews.end_of(crew)).then_some(now);
         }
@@ -295,6 +296,15 @@ impl Children {
         let waits = |child: &Child| child.state.is_settled() || child.state == State::Ready;
         let living = move |child: &&mut Child| child.role == Role::Worker && !waits(child);
         self.all.iter_mut().filter(living)
+    }
+
+    /// Whether every child that is at work under load has reported what was before `instant`.
+    pub(super) fn have_reported(&self, instant: Instant, fold: &Fold) -> bool {
+        let reported =
+            |child: &Child| fold.part(child.who()).is_some_and(|part| part.ended >= instant);
+        let loaded = |child: &Child| child.role == Role::Target || child.loaded.is_some();
+        let mut at_work = self.all.iter().filter(|child| !child.state.is_settled());
+        at_work.all(|child| loaded(child) && reported(child))
     }
 
     /// Lets every child of `role` go on that somebody has stopped.
@@ -350,18 +360,23 @@ impl Children {
         Some((Instant::from_nanos(first), Instant::from_nanos(last)))
     }
 
-    /// Every child as the summary tells it.
+    /// Every child as the summary tells it, of a run that began at `start`.
     /// `times` are those of a worker's slot.
-    pub(super) fn records(&self, fold: &Fold, times: impl Fn(u32) -> Times) -> Vec<ChildRecord> {
+    pub(super) fn records(
+        &self,
+        fold: &Fold,
+        start: Instant,
+        times: impl Fn(u32) -> Times,
+    ) -> Vec<ChildRecord> {
         let times = |child: &Child| match child.role {
             Role::Worker => times(child.slot),
             Role::Target => times(0),
         };
-        let own = self.all.iter().map(|child| self.record(child, fold, times(child)));
+        let own = self.all.iter().map(|child| self.record(child, fold, start, times(child)));
         self.buried.iter().cloned().chain(own).collect()
     }
 
-    fn record(&self, child: &Child, fold: &Fold, times: Times) -> ChildRecord {
+    fn record(&self, child: &Child, fold: &Fold, start: Instant, times: Times) -> ChildRecord {
         let lost = matches!(child.state, State::Dead | State::Replaced);
         let death = child.died.filter(|_| lost).map(|died| {
             // It had nothing to tell before it was ready; when one of before was, nobody knows any more.
@@ -371,8 +386,8 @@ impl Children {
             let last = told.max(times.start);
             let back = self.next_loaded(child).unwrap_or(times.end).min(times.end);
             Death {
-                after: died.since(times.start),
-                unknown: died.since(last) + if child.past { UNSEEN } else { Duration::ZERO },
+                after: died.since(start),
+                unknown: died.since(last) + child.unseen,
                 gap: back.since(died.max(times.load)),
                 replaced_after: child.succeeded.map(|at| at.since(died)),
                 why: child.fatal.clone().or_else(|| child.why.clone()),
@@ -628,6 +643,22 @@ mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
+
+    /// A phase may begin long after the run, and its workers' deaths are told by the run's clock all the same.
+    #[test]
+    fn a_death_is_told_from_the_start_of_the_run() {
+        let at = |seconds: u64| Instant::from_nanos(seconds * 1_000_000_000);
+        let mut children = Children::new(Executable::open().unwrap());
+        let dead = Child { state: State::Dead, past: true, ..Child::new(Role::Worker, (0, 0), 0) };
+        let died = (Some(at(67)), Duration::from_secs(9));
+        children.all.push(Child { died: died.0, unseen: died.1, ..dead });
+        let times = Times { start: at(60), load: at(61), end: at(70) };
+        let records = children.records(&Fold::default(), at(10), |_| times);
+        let death = records[0].death.as_ref().unwrap();
+        assert_eq!(death.after, Duration::from_secs(57));
+        assert_eq!(death.unknown, Duration::from_secs(7 + 9), "and what nobody saw");
+        assert_eq!(death.gap, Duration::from_secs(3));
+    }
 
     /// The process of this number may be a stranger by now: the kernel uses numbers again.
     #[test]

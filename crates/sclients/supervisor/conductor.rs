@@ -6,12 +6,13 @@ use super::error_share::{self, ErrorShare};
 use super::health::{Remedy, SILENT_MAX};
 use super::limit_watch::{self, LimitWatch};
 use super::past::Past;
-use super::printer::View;
+use super::printer::{Printer, View};
 use super::slot::State;
 use super::spawn::Role;
 use super::succession::{self, Succession};
+use super::tape::Tape;
 use super::{Context, TICK, World, tape, ticks, watch};
-use crate::config::{Color, OnWorkerDeath, RestartLimit, ServeConfig};
+use crate::config::{Color, Format, OnWorkerDeath, RestartLimit, ServeConfig};
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::Reading;
@@ -43,7 +44,13 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(30);
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 const LAST_WORDS_AT_ONCE: Duration = Duration::from_millis(400);
 /// Targets have this long for their last report after a signal, and after a second one.
-const CLOSE_WITHIN_AFTER: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(400)];
+const CLOSE_WITHIN_AFTER: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(200)];
+/// From a second signal on, who takes the report, the disk and those that are to go have this long; with a
+/// third one no more than the report needs where nothing holds it up.
+const OVER_WITHIN_AFTER: [Duration; 2] = [Duration::from_millis(700), Duration::ZERO];
+const PRINTED_WITHIN: Duration = Duration::from_millis(200);
+/// Whatever the end waits for longer than this is named.
+const AWAITED_MAX: Duration = Duration::from_secs(1);
 /// The share of failures is looked at this often.
 const SECOND: Duration = Duration::from_secs(1);
 /// Between live lines.
@@ -169,8 +176,10 @@ enum Stage {
     Running,
     /// Targets report for the last time, or are killed then.
     Closing(Instant),
-    /// The summary is being printed.
-    Printing,
+    /// There is no load to make.
+    Failed,
+    /// The summary is being printed and kept, since then.
+    Printing(Instant),
     /// Children tear down and go.
     Leaving(Instant),
 }
@@ -201,11 +210,13 @@ pub(super) struct Conductor {
     pub(super) succession: Succession,
     last_turn: Instant,
     next_second: Instant,
-    signals: Vec<Signal>,
+    signals: Vec<(Signal, Instant)>,
     obeyed: usize,
     kill_at: Option<Instant>,
     printed: bool,
     unwritten: bool,
+    /// What the end waits for was named.
+    awaited: bool,
     failure: Option<Failure>,
     next_view: Instant,
     view: report::Progress,
@@ -256,6 +267,7 @@ impl Conductor {
             kill_at: None,
             printed: false,
             unwritten: false,
+            awaited: false,
             failure: None,
             next_view: begun,
             view: report::Progress::default(),
@@ -332,7 +344,7 @@ impl Conductor {
 
     pub(super) fn signal(&self) -> Option<Signal> {
         match self.job {
-            Job::Run(..) => self.signals.first().copied(),
+            Job::Run(..) => self.signals.first().map(|(signal, _)| *signal),
             Job::Serve(..) => None,
         }
     }
@@ -375,7 +387,13 @@ impl Conductor {
     }
 
     pub(super) fn signalled(&mut self, signal: Signal) {
-        self.signals.push(signal);
+        self.signals.push((signal, Instant::now()));
+    }
+
+    /// When all has to be over, since it was signalled more than once.
+    fn over_by(&self) -> Option<Instant> {
+        let again = self.signals.iter().skip(1).zip(OVER_WITHIN_AFTER);
+        again.map(|((_, at), within)| *at + within).min()
     }
 
     /// Lengths of the phases, as far as they are known.
@@ -385,9 +403,9 @@ impl Conductor {
         let Some((load, measure)) = self.load().zip(self.crews.measured_from()) else {
             return [ended.since(self.start()).as_secs_f64(), 0.0, 0.0, 0.0];
         };
-        let measured = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
+        let said = fold.workers().filter_map(|part| Some(part.last_words?.measured_nanos));
         let measured = match plan.crews.as_slice() {
-            [] => Duration::from_nanos(measured.max().unwrap_or(0)),
+            [] => Duration::from_nanos(said.max().unwrap_or(0)).max(self.measured_unsaid(fold)),
             // From the first to the last, with what is between them.
             _ => ended.min(self.last_end_of_load()).since(measure),
         };
@@ -397,11 +415,11 @@ impl Conductor {
         [open, warmup, measured, drain].map(|phase| phase.as_secs_f64())
     }
 
-    /// How much of measurement is reported, of a run that goes on.
-    pub(super) fn measured_so_far(&self, fold: &Fold) -> Option<Duration> {
-        let begin = self.crews.measured_from()?;
-        let ended = fold.workers().map(|part| part.ended).max()?;
-        Some(ended.min(self.last_end_of_load()).since(begin))
+    /// How much of measurement is reported by workers that did not say how long it was.
+    pub(super) fn measured_unsaid(&self, fold: &Fold) -> Duration {
+        let reported = fold.unsaid_until().zip(self.crews.measured_from());
+        let measured = |(until, from): (Instant, _)| until.min(self.last_end_of_load()).since(from);
+        reported.map(measured).unwrap_or_default()
     }
 
     fn last_end_of_load(&self) -> Instant {
@@ -415,7 +433,7 @@ impl Conductor {
 
     fn fail(&mut self, failure: Failure) -> ControlFlow<()> {
         self.failure = Some(failure);
-        ControlFlow::Break(())
+        self.move_to(Stage::Failed)
     }
 }
 
@@ -436,7 +454,8 @@ pub(super) fn turn(context: &mut Context) -> ControlFlow<()> {
         Stage::Opening => opening(context, now),
         Stage::Running => running(context, now),
         Stage::Closing(deadline) => closing(context, now, deadline),
-        Stage::Printing => printing(context, now),
+        Stage::Failed => failed(context, now),
+        Stage::Printing(since) => printing(context, now, since),
         Stage::Leaving(deadline) => leaving(context, now, deadline),
     }
 }
@@ -485,9 +504,10 @@ fn take_up(context: &mut Context, past: &Past, now: Instant) -> ControlFlow<()> 
     conductor.crews.begin_with(start);
     tape.align(start, now);
     conductor.next_second = now + SECOND + SECOND / 2;
-    conductor.resumed.push(Resumed { after: now.since(start), gap: past.gap() });
+    let gap = past.gap();
+    conductor.resumed.push(Resumed { after: now.since(start), gap });
     let ending = conductor.is_ending(now);
-    children.follow(now, &conductor.crews, ending);
+    children.follow(now, gap, &conductor.crews, ending);
     let loaded = conductor.load().is_some();
     start_targets(context, now);
     context.world.conductor.move_to(if loaded { Stage::Running } else { Stage::Opening })
@@ -583,12 +603,42 @@ fn closing(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlo
         Job::Serve(config, _) => context.world.served(config),
     };
     context.world.printer.result(text);
-    context.world.conductor.move_to(Stage::Printing)
+    context.world.conductor.move_to(Stage::Printing(now))
 }
 
-fn printing(context: &mut Context, now: Instant) -> ControlFlow<()> {
-    if !context.world.conductor.printed || !context.world.tape.is_closed() {
-        return ControlFlow::Continue(());
+/// A run that could not make load has a journal too. A program that reads JSON gets its object also where
+/// nobody accepted a connection: what was counted, and the line for people as the verdict's first reason.
+fn failed(context: &mut Context, now: Instant) -> ControlFlow<()> {
+    let Job::Run(plan, told) = &context.world.conductor.job else { return ControlFlow::Break(()) };
+    let (plan, told) = (plan.clone(), *told);
+    let summary = tape::close(&mut context.world, &plan, now);
+    let World { children, conductor, printer, .. } = &mut context.world;
+    for role in [Role::Worker, Role::Target] {
+        children.kill(role, "at the end");
+    }
+    let unreachable = matches!(conductor.failure, Some(Failure::Unreachable { .. }));
+    if unreachable && plan.config.format == Format::Json {
+        printer.result(told(&summary));
+    } else {
+        conductor.printed();
+    }
+    conductor.move_to(Stage::Printing(now))
+}
+
+/// Waits until the report is taken and kept; after a second signal no longer than it should take.
+fn printing(context: &mut Context, now: Instant, since: Instant) -> ControlFlow<()> {
+    let World { conductor, tape, printer, .. } = &mut context.world;
+    if !conductor.printed || !tape.is_closed() {
+        let late = |by: Instant| now > by.max(since + PRINTED_WITHIN);
+        if !conductor.over_by().is_some_and(late) {
+            name_what_is_awaited(conductor, tape, printer, now.since(since));
+            return ControlFlow::Continue(());
+        }
+        if !conductor.printed {
+            conductor.unwritten();
+            printer.note("sclients: the report cannot be written: nobody takes it".to_owned());
+        }
+        tape.give_up();
     }
     for role in [Role::Worker, Role::Target] {
         tell(context, role, &Command::Release);
@@ -596,9 +646,25 @@ fn printing(context: &mut Context, now: Instant) -> ControlFlow<()> {
     context.world.conductor.move_to(Stage::Leaving(now + LEAVE_WITHIN))
 }
 
+/// Says once why the end takes long.
+fn name_what_is_awaited(
+    conductor: &mut Conductor,
+    tape: &Tape,
+    printer: &Printer,
+    waited: Duration,
+) {
+    if waited <= AWAITED_MAX || std::mem::replace(&mut conductor.awaited, true) {
+        return;
+    }
+    let what = if tape.is_closed() { "whoever reads the report" } else { "the journal's disk" };
+    let end = if conductor.signals.is_empty() { "Ctrl-C twice ends" } else { "Ctrl-C ends" };
+    printer.note(format!("sclients: waiting for {what}; {end} the run without"));
+}
+
 /// Who is stopped does not hear that it may go, and has nothing more to say.
 fn leaving(context: &mut Context, now: Instant, deadline: Instant) -> ControlFlow<()> {
     context.world.children.kill_stopped();
+    let deadline = context.world.conductor.over_by().map_or(deadline, |by| by.min(deadline));
     let over = context.world.children.all_gone() || now > deadline;
     if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -656,8 +722,11 @@ pub(super) fn stop_for(context: &mut Context, now: Instant, why: StoppedFor) {
     stop_workers(context, now, grace, LAST_WORDS_WITHIN);
 }
 
-/// Answers the deaths of workers while there is load to make.
+/// Answers the deaths of workers while there is load to make, and tells of targets that died.
 fn heed_deaths(context: &mut Context, now: Instant) {
+    if !matches!(context.world.conductor.stage, Stage::Printing(_) | Stage::Leaving(_)) {
+        succession::mourn_targets(&mut context.world);
+    }
     if matches!(context.world.conductor.stage, Stage::Opening | Stage::Running) {
         succession::turn(context, now);
     }
@@ -765,7 +834,7 @@ pub(super) fn show_all(world: &World) {
             let mut plan = plan.clone();
             // Standard error may be a file where standard output is a terminal.
             plan.config.color = Color::Never;
-            let (fold, course) = (world.fold.clone(), world.course_so_far());
+            let (fold, course) = (world.fold.clone(), world.course(world.conductor.begun));
             let summary = Summary { plan: *plan, fold, course };
             report::so_far(&summary, elapsed)
         }

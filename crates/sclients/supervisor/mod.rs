@@ -27,12 +27,12 @@ mod ticks;
 mod watch;
 
 pub use conductor::StoppedFor;
-pub use printer::write_result;
+pub use printer::{say_line, write_result};
 pub use reap::Exit;
 pub use spawn::Role;
 
 use crate::child::usage;
-use crate::config::{Format, ServeConfig};
+use crate::config::ServeConfig;
 use crate::exit::ExitCode;
 use crate::fold::Fold;
 use crate::host::HostWatch;
@@ -53,7 +53,7 @@ use past::{Past, PastRun};
 use printer::Printer;
 use spawn::Executable;
 use stats::Histogram;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -94,20 +94,23 @@ pub enum SupervisorError {
     /// There is no process to watch.
     #[error("--watch-pid {0}: there is no such process; leave it out or name another")]
     Watch(i32),
-    /// The run cannot be kept.
-    #[error("--out {0}")]
-    Keep(#[from] JournalError),
+    /// The run cannot be kept where this option says.
+    #[error("{0} {1}")]
+    Keep(&'static str, JournalError),
     /// A child could not begin, or the target cannot be reached.
     #[error("{0}")]
     Run(Failure),
+    /// What there was to tell of such a run could not be written.
+    #[error("standard output took no report")]
+    Unwritten,
 }
 
 impl SupervisorError {
     /// The exit code that belongs to it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::System { .. } => ExitCode::Internal,
-            Self::Keep(_) | Self::Watch(_) => ExitCode::Usage,
+            Self::System { .. } | Self::Unwritten => ExitCode::Internal,
+            Self::Keep(..) | Self::Watch(_) => ExitCode::Usage,
             Self::Start { .. } | Self::Listen(..) | Self::NoPort(..) => ExitCode::Refused,
             Self::Run(failure) => failure.exit_code(),
         }
@@ -159,7 +162,7 @@ pub fn run(plan: Plan, files: RunFiles, keep: Keep<'_>) -> Result<ExitCode, Supe
     filled.map_err(|(option, error)| SupervisorError::System { what: option, error })?;
     let code = verdict::exit_code(&summary, &Verdict::of(&summary));
     if let Some(why) = &incomplete {
-        let _ = writeln!(io::stderr(), "sclients: {why}");
+        say_line(&format!("sclients: {why}"));
     }
     Ok(match code {
         _ if !written => ExitCode::Internal,
@@ -194,10 +197,14 @@ fn kept(
 ) -> Result<(Option<Journal>, Option<PastRun>), SupervisorError> {
     match keep {
         Keep::Nowhere => Ok((None, None)),
-        Keep::In(path) => Ok((Some(Journal::create(path, plan)?), None)),
+        Keep::In(path) => {
+            let journal = Journal::create(path, plan);
+            Ok((Some(journal.map_err(|error| SupervisorError::Keep("--out", error))?), None))
+        }
         Keep::On(interrupted) => {
             let Interrupted { folder, lock, read, fold, course, at, wall, .. } = *interrupted;
-            let journal = Journal::go_on(folder, lock, read.run, read.end, plan)?;
+            let journal = Journal::go_on(folder, lock, read.run, read.end, plan);
+            let journal = journal.map_err(|error| SupervisorError::Keep("--resume", error))?;
             let start = Instant::from_nanos(course.clock.0);
             let past = Past { start, crews: course.crews.clone(), at, wall };
             Ok((Some(journal), Some(PastRun { past, fold, course })))
@@ -234,7 +241,6 @@ fn conducted(
     past.into_iter().for_each(|past| context.world.take_over(past));
     let outcome = conduct(&mut context);
     drop(reserved);
-    tell_of_failure(&mut context.world, &plan, told)?;
     let mut world = finish(context, outcome)?;
     let reported = world.reported.take();
     Ok(Conducted {
@@ -242,23 +248,6 @@ fn conducted(
         written: !world.conductor.is_unwritten(),
         incomplete: world.tape.incomplete().map(str::to_owned),
     })
-}
-
-/// A run that could not make load has a journal too. A program that reads JSON gets its object also where
-/// nobody accepted a connection: what was counted, and the line for people as the verdict's first reason.
-fn tell_of_failure(
-    world: &mut World,
-    plan: &Plan,
-    told: fn(&Summary) -> String,
-) -> Result<(), SupervisorError> {
-    let Some(failure) = world.conductor.failure() else { return Ok(()) };
-    let summary = tape::close(world, plan, Instant::now());
-    tape::wait(world);
-    let unreachable = matches!(failure, Failure::Unreachable { .. });
-    if !unreachable || plan.config.format != Format::Json {
-        return Ok(());
-    }
-    write_result(&told(&summary)).map_err(system("standard output"))
 }
 
 /// Runs the embedded target alone until a signal, and prints what it saw.
@@ -476,6 +465,7 @@ fn finish(
     world.children.end_all();
     outcome?;
     match world.conductor.failure() {
+        Some(_) if world.conductor.is_unwritten() => Err(SupervisorError::Unwritten),
         Some(failure) => Err(SupervisorError::Run(failure)),
         None => Ok(world),
     }
@@ -502,19 +492,13 @@ impl World {
         Summary { plan, fold: self.fold.clone(), course: self.course(begun) }
     }
 
-    /// The same of a run that goes on.
-    fn course_so_far(&self) -> Course {
-        let so_far = self.conductor.measured_so_far(&self.fold);
-        Course { so_far, ..self.course(self.conductor.begun) }
-    }
-
     /// How it went so far.
     fn course(&self, begun: Instant) -> Course {
         let times = self.conductor.times(Instant::now());
         Course {
-            children: self
-                .children
-                .records(&self.fold, |slot| times[self.conductor.crews.of_slot(slot)]),
+            children: self.children.records(&self.fold, self.conductor.start(), |slot| {
+                times[self.conductor.crews.of_slot(slot)]
+            }),
             started: self.conductor.started(),
             clock: self.conductor.clock(),
             crews: self.conductor.crews.kept(),
@@ -534,7 +518,7 @@ impl World {
                 loop_gap: self.loop_gap.clone(),
                 elapsed: self.earlier.elapsed + Instant::now().since(begun),
             },
-            so_far: None,
+            so_far: self.conductor.measured_unsaid(&self.fold),
             cut: None,
         }
     }

@@ -32,6 +32,8 @@ pub(super) const INFANCY: Duration = Duration::from_secs(5);
 pub(super) const CRASHES: u32 = 3;
 /// A start that the system refused is tried again after 1, 2, 4 … seconds.
 const BACK_OFF_MAX: Duration = Duration::from_secs(32);
+/// So many successors are started in one turn of the loop: each takes it a millisecond or two.
+const STARTS_MAX: usize = 8;
 /// A successor learns of its load this long before.
 const LOAD_AHEAD: Duration = Duration::from_millis(5);
 
@@ -133,8 +135,25 @@ fn deed(child: &Child, begun: bool, loaded: bool, now: Instant) -> Option<Deed> 
     }
 }
 
+/// What one turn takes upon itself of what is to be done.
+#[derive(Debug, Default)]
+struct Turn {
+    starts: usize,
+}
+
+impl Turn {
+    /// Whether `deed` is done in this turn, or waits for the next one.
+    fn takes(&mut self, deed: Deed) -> bool {
+        let start = usize::from(deed == Deed::Succeed);
+        let takes = self.starts + start <= STARTS_MAX;
+        self.starts += if takes { start } else { 0 };
+        takes
+    }
+}
+
 /// One turn: answers the deaths that came, starts who is due, and lets successors begin.
 pub(super) fn turn(context: &mut Context, now: Instant) {
+    let (mut turn, mut plan) = (Turn::default(), None);
     for index in 0..context.world.children.all().len() {
         let World { children, conductor, .. } = &context.world;
         let child = &children.all()[index];
@@ -143,20 +162,32 @@ pub(super) fn turn(context: &mut Context, now: Instant) {
             (conductor.crews.has_begun(crew), conductor.crews.load_of(crew).is_some());
         let deed = deed(child, begun, loaded, now);
         let worker = child.role == Role::Worker;
-        let (Some(deed), Some(plan)) = (deed.filter(|_| worker), conductor.plan()) else {
-            continue;
-        };
-        let plan = plan.clone();
+        let Some(deed) = deed.filter(|deed| worker && turn.takes(*deed)) else { continue };
+        // One copy does for all that die at once.
+        plan = plan.or_else(|| conductor.plan().cloned());
+        let Some(plan) = &plan else { return };
         match deed {
-            Deed::Mourn => mourn(context, &plan, index, now),
-            Deed::Succeed => succeed(context, &plan, index, now),
+            Deed::Mourn => mourn(context, plan, index, now),
+            Deed::Succeed => succeed(context, plan, index, now),
             Deed::Start => {
                 let run_nanos = conductor.start().as_nanos();
                 let command = Command::Start { at_nanos: now.as_nanos(), run_nanos };
                 tell_one(context, index, &command);
             }
-            Deed::Load => load(context, &plan, index, now),
+            Deed::Load => load(context, plan, index, now),
         }
+    }
+}
+
+/// Tells of the targets that died: nobody follows them.
+pub(super) fn mourn_targets(world: &mut World) {
+    let World { children, printer, .. } = world;
+    let dead = |child: &&mut Child| {
+        child.role == Role::Target && child.state == State::Dead && !child.mourned
+    };
+    for target in children.all_mut().iter_mut().filter(dead) {
+        target.mourned = true;
+        printer.note(format!("{}; nobody takes its place", target.obituary()));
     }
 }
 
@@ -166,7 +197,7 @@ pub(super) fn give_up(children: &mut Children) {
 }
 
 fn mourn(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
-    let World { children, conductor, fold, .. } = &mut context.world;
+    let World { children, conductor, fold, printer, .. } = &mut context.world;
     let child = &mut children.all_mut()[index];
     child.mourned = true;
     fold.bury(child.who());
@@ -175,7 +206,7 @@ fn mourn(context: &mut Context, plan: &Plan, index: usize, now: Instant) {
     let obituary = child.obituary();
     let crew = conductor.crews.of_slot(slot);
     if conductor.is_over(crew, now) {
-        return;
+        return printer.note(format!("{obituary}; its load was over"));
     }
     let last = conductor.last_succession(crew);
     let answer = conductor.succession.answer(Obituary { slot, died, ready, last });
@@ -302,6 +333,23 @@ mod tests {
         let mut late = succession(OnWorkerDeath::Replace, 9);
         assert_eq!(late.answer(Obituary { last: s(100), ..death(0, 99) }), Answer::At(s(100)));
         assert_eq!(late.answer(Obituary { last: s(99), ..death(0, 99) }), Answer::Leave);
+    }
+
+    #[test]
+    fn a_turn_starts_so_many_and_leaves_the_others_to_the_next_ones() {
+        let mut left = vec![Deed::Succeed; 100];
+        let mut turns = 0;
+        while !left.is_empty() {
+            let (before, mut turn) = (left.len(), Turn::default());
+            left.retain(|deed| !turn.takes(*deed));
+            assert_eq!(before - left.len(), STARTS_MAX.min(before));
+            // Deaths are told, and who is ready begins, however many are started.
+            assert!(
+                [Deed::Mourn, Deed::Start, Deed::Load].map(|deed| turn.takes(deed)) == [true; 3]
+            );
+            turns += 1;
+        }
+        assert_eq!(turns, 100_usize.div_ceil(STARTS_MAX));
     }
 
     #[test]

@@ -45,14 +45,24 @@ pub(super) struct Tape {
     ending: Ending,
     /// When the disk did not do what it should.
     trouble: Vec<String>,
+    /// Since when it takes nothing, and why.
+    failing: Option<(Instant, String)>,
     slowest_sync: Duration,
 }
 
 impl Tape {
     pub(super) fn new(journal: Option<Journal>, begun: Instant) -> Self {
         let (next_cut, next_own) = (begun + SECOND, begun + OWN_EVERY);
-        let (ending, trouble) = (Ending::No, Vec::new());
-        Self { journal, begun, next_cut, next_own, ending, trouble, slowest_sync: Duration::ZERO }
+        Self {
+            journal,
+            begun,
+            next_cut,
+            next_own,
+            ending: Ending::No,
+            trouble: Vec::new(),
+            failing: None,
+            slowest_sync: Duration::ZERO,
+        }
     }
 
     /// The intervals of the workers are counted from `start`: entries come when those of a second are in,
@@ -85,6 +95,24 @@ impl Tape {
         }
     }
 
+    /// A report that is told while its disk takes nothing says so: it may be the only one.
+    fn own_up(&mut self) {
+        if let Some((since, why)) = &self.failing {
+            let at = since.since(self.begun).as_secs_f64();
+            self.trouble.push(format!(
+                "the journal's disk took nothing at the end, since {at:.1} s into the run: {why}"
+            ));
+        }
+    }
+
+    /// It is not waited for any longer.
+    pub(super) fn give_up(&mut self) {
+        if !self.is_closed() {
+            let why = "the journal is not complete: its disk was not waited for";
+            self.ending = Ending::Closed(Some(why.to_owned()));
+        }
+    }
+
     fn hand_over(&mut self, draft: Draft) {
         if let Some(journal) = &self.journal {
             journal.keeper.write(draft);
@@ -100,10 +128,16 @@ impl Tape {
         let at = now.since(self.begun).as_secs_f64();
         for told in journal.keeper.told() {
             match told {
-                Told::Failing(why) => note(format!(
-                    "sclients: the journal cannot be written: {why}; the run goes on, and what it measures waits for room"
-                )),
-                Told::Writing => note("sclients: the journal is written again".to_owned()),
+                Told::Failing(why) => {
+                    note(format!(
+                        "sclients: the journal cannot be written: {why}; the run goes on, and what it measures waits for room"
+                    ));
+                    self.failing = Some((now, why));
+                }
+                Told::Writing => {
+                    note("sclients: the journal is written again".to_owned());
+                    self.failing = None;
+                }
                 Told::SyncFailed(why) if self.trouble.len() < TROUBLE_MAX => self.trouble.push(format!(
                     "the journal's disk may have lost what was written before {at:.1} s into the run, which was written again: {why}"
                 )),
@@ -111,6 +145,12 @@ impl Tape {
                     self.slowest_sync = took;
                     let seconds = took.as_secs_f64();
                     note(format!("sclients: the journal's disk took {seconds:.1} s to sync"));
+                }
+                Told::Syncing(under_way) => {
+                    let seconds = under_way.as_secs_f64();
+                    note(format!(
+                        "sclients: the journal's disk is syncing for {seconds:.1} s; the run goes on"
+                    ));
                 }
                 Told::SyncFailed(_) | Told::SlowSync(_) => {}
                 Told::Closed(result) => self.ending = Ending::Closed(result.err()),
@@ -141,9 +181,11 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     tape.end(now);
     let full = tape.journal.as_ref().is_some_and(|journal| !journal.keeper.has_room());
     // While nothing is taken, what is reported goes on being added to what there is.
-    if now < tape.next_cut || full || !matches!(tape.ending, Ending::No) {
+    if !is_due(world, now) || full || !matches!(world.tape.ending, Ending::No) {
         return;
     }
+    let tape = &mut world.tape;
+    tape.next_cut = tape.next_cut + SECOND;
     while tape.next_cut <= now {
         tape.next_cut = tape.next_cut + SECOND;
     }
@@ -163,9 +205,17 @@ pub(super) fn turn(world: &mut World, now: Instant) {
     world.tape.hand_over(Draft { recent, own, course, over: false, at: now });
 }
 
+/// Whether the reports of a second are in, or those that are missing are not waited for any longer.
+fn is_due(world: &World, now: Instant) -> bool {
+    let World { tape, children, fold, .. } = world;
+    let second = tape.next_cut - REPORTED_WITHIN;
+    now >= tape.next_cut || now >= second && children.have_reported(second, fold)
+}
+
 /// The run as it ended: hands its last entry over, and its report.
 pub(super) fn close(world: &mut World, plan: &Plan, now: Instant) -> Summary {
     let recent = world.fold.cut();
+    world.tape.own_up();
     let summary = world.summary(plan.clone(), world.tape.begun);
     let Tape { journal: Some(_), ending: Ending::No, .. } = &world.tape else { return summary };
     let own = world.fold.own();
@@ -175,14 +225,4 @@ pub(super) fn close(world: &mut World, plan: &Plan, now: Instant) -> Summary {
     world.tape.hurry();
     world.tape.end(now);
     summary
-}
-
-/// Waits for the end of the journal where no loop turns any more.
-pub(super) fn wait(world: &mut World) {
-    while !world.tape.is_closed() {
-        std::thread::sleep(Duration::from_millis(5));
-        let (World { tape, printer, .. }, now) = (&mut *world, Instant::now());
-        tape.heed(now, |line| printer.note(line));
-        tape.end(now);
-    }
 }
