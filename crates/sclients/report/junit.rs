@@ -102,11 +102,11 @@ fn of_answers(summary: &Summary) -> Case {
             let _ = writeln!(beside, "{}: {count} × {}", told.outcome.name(), sent.xml());
         }
     }
-    let nothing = || ("unanswered", "nothing was answered as expected".to_owned());
+    let unanswered = verdict::unanswered(summary).join("; ");
     Case {
         class: "sclients",
         name: "answered as expected".to_owned(),
-        failure: (!verdict::answered_as_expected(summary)).then(nothing),
+        failure: (!unanswered.is_empty()).then_some(("unanswered", unanswered)),
         beside,
     }
 }

@@ -42,7 +42,7 @@ use crate::out::RunFiles;
 use crate::plan::Plan;
 use crate::report;
 use crate::shares;
-use crate::summary::{Course, Summary, SupervisorUse, Watched};
+use crate::summary::{Course, Cut, Summary, SupervisorUse, Watched};
 use crate::verdict::{self, Verdict};
 use children::Children;
 use conductor::{Conductor, Failure};
@@ -505,7 +505,7 @@ impl World {
     /// The same of a run that goes on.
     fn course_so_far(&self) -> Course {
         let so_far = self.conductor.measured_so_far(&self.fold);
-        Course { so_far, ..self.course(self.conductor.begun) }
+        Course { so_far, cut: Some(Cut::GoingOn), ..self.course(self.conductor.begun) }
     }
 
     /// How it went so far.
