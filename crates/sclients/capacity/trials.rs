@@ -212,14 +212,16 @@ impl<'a> Trials<'a> {
     /// What does not hold, in words.
     fn broken(&self, report: &Value) -> Vec<String> {
         let checks = self.objective.into_iter().flat_map(|objective| &objective.checks);
-        let judged = checks.map(|check| check.judge(report));
-        let broken = judged.filter(|judged| judged.state != LimitState::Held);
-        broken
-            .map(|judged| match judged.why {
-                Some(why) => format!("{}: {why}", judged.limit),
-                None => format!("{} is broken", judged.limit),
-            })
-            .collect()
+        let broken = |check: &Check| {
+            let judged = check.judge(report);
+            let why = match (judged.state, judged.why) {
+                (LimitState::Held, _) => too_few(check, report)?,
+                (_, Some(why)) => why,
+                (_, None) => return Some(format!("{} is broken", judged.limit)),
+            };
+            Some(format!("{}: {why}", judged.limit))
+        };
+        checks.filter_map(broken).collect()
     }
 
     /// Waits until the target is as fast as before, for the cool-down at most.
@@ -255,6 +257,15 @@ impl<'a> Trials<'a> {
         let p50 = report.pointer("/latency_us/from_due/p50").and_then(Value::as_f64);
         Ok(p50.filter(|_| completed == PROBES))
     }
+}
+
+/// That a quantile is one of fewer requests than could tell it: a trial bears its load by what is known alone.
+fn too_few(check: &Check, report: &Value) -> Option<String> {
+    let needed = min_samples(quantile(check)?);
+    let [of @ .., _] = &check.figure.keys[..] else { return None };
+    let object = of.iter().try_fold(report, |value, key| value.get(key))?;
+    let count = object.get("count")?.as_u64()?;
+    (count < needed).then(|| format!("{count} requests are too few to tell, which takes {needed}"))
 }
 
 /// A run to its end, unless something ended it.

@@ -44,7 +44,8 @@ struct Case {
 /// The whole file.
 pub fn suite(summary: &Summary) -> String {
     let verdict = Verdict::of(summary);
-    let object = json::figures(summary, &|| verdict.clone(), &Focus::ALL);
+    let of_run = || verdict.clone();
+    let object = json::figures(summary, &of_run, &Verdict::of_phase, &Focus::ALL);
     let limits = of_run::of_object(summary, &object);
     let mut cases: Vec<Case> = limits.iter().map(of_limit).collect();
     cases.push(of_verdict(&verdict));
