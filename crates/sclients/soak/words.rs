@@ -29,6 +29,9 @@ impl Soak {
             }
             Verdict::Drifts => theirs,
             Verdict::TooShort if !self.is_long_enough() => "too short to tell".to_owned(),
+            Verdict::TooShort if seconds == 0.0 => {
+                "too short to tell: the load changes by plan all the time".to_owned()
+            }
             Verdict::TooShort if seconds < BLOCKS_MIN as f64 * self.window_seconds => format!(
                 "too short to tell: the load changes by plan, and is even for {length} at most"
             ),
