@@ -105,6 +105,63 @@ fn a_limit_of_a_phase_is_judged_by_that_phase() {
     assert!(seconds(phase(&report, "busy"), "seconds") < 10.0);
 }
 
+/// Two phases that each play a session of their own, of which one answers what nobody expects.
+const SESSIONS: &str = r#"
+conns = 2
+requests = 20
+[[session]]
+name = "ok"
+[[session.step]]
+request = "GET /ok"
+[[session]]
+name = "bad"
+[[session.step]]
+name = "A"
+request = "GET /bad"
+expect = { status = "404" }
+[[phase]]
+name = "good"
+sessions = ["ok"]
+limits = ["sessions.ok.completed >= 10", "sessions.ok.steps.0.unexpected_status == 0"]
+[[phase]]
+name = "worse"
+sessions = ["bad"]
+limits = ["sessions.bad.steps.A.unexpected_status == 0"]
+[[limit]]
+check = "sessions.bad.steps.A.unexpected_status == 20"
+[[limit]]
+check = "scenario.phases.good.sessions.ok.steps.0.requests == 20"
+"#;
+
+#[test]
+fn a_phase_tells_of_its_own_sessions_and_limits_are_judged_by_them() {
+    let (folder, path) = scenario(SESSIONS);
+    let kept = folder.path().join("kept");
+    let words = "--format json --limit requests.completed==40 --out";
+    let done = sclients("run").arg(&path).words(words).arg(&kept).run().expect(4);
+    let report = done.json();
+    let told = |limit: &Value| {
+        let of = |key: &str| limit[key].as_str().unwrap().to_owned();
+        (of("limit"), of("state"))
+    };
+    let told: Vec<_> = report.list("limits").iter().map(told).collect();
+    let told: Vec<_> = told.iter().map(|(limit, state)| (limit.as_str(), state.as_str())).collect();
+    let expected = [
+        ("sessions.bad.steps.A.unexpected_status == 20", "held"),
+        ("scenario.phases.good.sessions.ok.steps.0.requests == 20", "held"),
+        ("requests.completed == 40", "held"),
+        ("good: sessions.ok.completed >= 10", "held"),
+        ("good: sessions.ok.steps.0.unexpected_status == 0", "held"),
+        ("worse: sessions.bad.steps.A.unexpected_status == 0", "broken"),
+    ];
+    assert_eq!(told, expected);
+    let sessions = &phase(&report, "worse")["sessions"];
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
+    assert_eq!(sessions[0]["steps"][0]["completed"], 20);
+    let again = sclients("report --format json").arg(&kept).run().expect(4);
+    assert_eq!(again.stdout, done.stdout);
+}
+
 #[test]
 fn a_worker_of_a_phase_is_followed_before_and_under_its_load() {
     let (_folder, path) = scenario(CHAIN);
@@ -157,7 +214,17 @@ fn what_phases_cannot_mean_is_shown_where_it_stands() {
         (format!("{one}rate = 0"), ":4:8", "would send nothing"),
         (format!("{one}{one}"), ":5:8", "there is a phase `a` already"),
         ("[[phase]]\nname = 'drain'".to_owned(), ":2:8", "part of every run"),
-        (format!("{one}limits = ['p98 < 1s']"), "", "p98"),
+        (format!("{one}limits = ['p98 < 1s']"), ":4:11", "`p98` is no figure of this run"),
+        (format!("{one}limits = ['p99 < 5']"), ":4:11", "is a time; write 250ms or 2s"),
+        (
+            format!("{one}limits = ['failed < 1%', 'drift.throughput.p < 1']"),
+            ":4:26",
+            "`drift.throughput.p` is told of the run as a whole and not of a phase",
+        ),
+        (format!("{one}[[limit]]\ncheck = 'p97 < 1s'"), ":5:9", "`p97` is no figure"),
+        (format!("{one}[[limit]]\ncheck = 'p99 < 1s; stop'"), ":5:9", "nothing that a limit does"),
+        (format!("load = 'hold'\n{one}rate = 5"), ":5:8", "--rate works only with"),
+        (format!("{one}load = 'hold'\nthink = '1s'"), ":5:9", "--think works only with"),
     ] {
         let (_folder, path) = scenario(&text);
         for words in ["run", "check"] {
@@ -166,6 +233,18 @@ fn what_phases_cannot_mean_is_shown_where_it_stands() {
             assert!(said.contains(place) && said.contains(part), "{words} {text}: {said}");
         }
     }
+}
+
+#[test]
+fn what_was_typed_is_shown_at_the_phase_that_it_does_not_go_with() {
+    let (_folder, path) = scenario(CHAIN);
+    let done = sclients("run").arg(&path).words("--rate 200").run().expect(2);
+    let said = done.stderr.join("\n");
+    assert!(
+        said.contains("s.toml:4:8: phase `idle`: --rate works only with --load open"),
+        "{said}"
+    );
+    assert!(!said.contains("--config"), "{said}");
 }
 
 #[test]

@@ -470,7 +470,10 @@ fn quantiles_say_how_sure_they_are() {
         }
     }
     let few = sclients("--conns 3 --requests 3 --format json").run().expect(0).json();
-    assert_eq!(few.at("latency_us.from_due.p50"), &Value::Null);
+    assert!(
+        few.number("latency_us.from_due.p50") > 0.0
+            && few.number("latency_us.from_due.p9999") > 0.0
+    );
     assert_eq!(few.at("latency_us.from_due.ci.p50"), "insufficient");
     assert!(few.number("latency_us.from_due.max") > 0.0);
 }

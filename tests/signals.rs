@@ -193,6 +193,23 @@ fn sigusr1_shows_the_report_so_far_and_the_run_goes_on() {
 }
 
 #[test]
+fn what_is_not_due_yet_is_not_missing_from_the_report_so_far() {
+    let mut run = followed("--conns 20 --rate 200 --duration 3s").spawn();
+    run.await_measurement();
+    std::thread::sleep(Duration::from_millis(500));
+    run.signal(Signal::SIGUSR1);
+    run.await_line("so far, ");
+    loop {
+        let line = run.await_line("");
+        assert!(!line.contains("planned starts took place"), "{line}");
+        if line.contains("the run goes on: ") {
+            break;
+        }
+    }
+    run.wait().expect_or_late(0);
+}
+
+#[test]
 fn sigusr1_shows_the_report_so_far_of_a_run_that_is_kept_and_what_is_kept_stays_whole() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("run");

@@ -34,7 +34,9 @@ fn a_leaking_target_is_found_while_the_run_goes_on_and_afterwards() {
     let words =
         format!("--conns 10 --think 20ms --duration 27s --target-leak {LEAK_MB_PER_MIN}MB/min");
     let run = sclients(&words).words(&format!("--format json --watch-pid {pid}"));
-    let run = run.arg("--limit").arg("drift.target_rss.slope_per_hour < 1M");
+    let run = run.arg("--limit").arg(
+        "drift.target_rss.slope_per_hour < 1MiB, drift.target_descriptors.hours_to_limit > 48h, drift.drifting == 0",
+    );
     let mut run = run.arg("--out").arg(&folder).spawn();
     run.await_line(&format!("watched process {pid} (sleep) ended"));
     let report = || sclients("report --format json").arg(&folder).run();
@@ -48,6 +50,10 @@ fn a_leaking_target_is_found_while_the_run_goes_on_and_afterwards() {
     // A limit may name what drifts.
     let done = run.wait().expect(4);
     let told = done.json();
+    let state = |limit: &str| told.text(&format!("limits.{limit}.state"));
+    assert_eq!((state("0"), state("1")), ("broken", "held"), "{:#}", told.at("limits"));
+    // Where our own memory drifts beside it, that cannot be told.
+    assert_ne!(state("2"), "held");
     let leak = told.number("drift.target_rss.slope_per_hour") / 60.0 / 1e6;
     assert!((leak / LEAK_MB_PER_MIN - 1.0).abs() < 0.2, "{leak} MB/min: {:#}", told.at("drift"));
     assert!(told.number("drift.target_rss.hours_to_limit") > 0.0);

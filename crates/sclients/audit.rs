@@ -53,7 +53,8 @@ impl Claim {
 pub struct Evidence {
     /// What the run claims.
     pub claim: Claim,
-    /// What a schedule wanted to begin; none without a schedule, or where it is drawn.
+    /// What a schedule wanted to begin, by now where the run goes on; none without a schedule, or where it is
+    /// drawn.
     pub planned_starts: Option<u64>,
     /// What it began of that, late or not. A request that waits for a connection has begun to.
     pub starts: u64,
@@ -96,7 +97,7 @@ impl Evidence {
         let part = |child| Some(summary.part(child)?.strains);
         Self {
             claim: Claim::of(&config.load),
-            planned_starts: summary.planned_ticks(),
+            planned_starts: summary.ticks_due(),
             starts,
             send_lag_p99: quantile(summary.send_lag(), 0.99),
             departures: summary.departures(),

@@ -70,7 +70,6 @@ pub struct Fold {
     roster: Roster,
     levels: Levels,
     samples: Samples,
-    sessions: Vec<SessionCounts>,
     live: BTreeMap<(u64, Phase), u64>,
     peak_live: u64,
     recent: Recent,
@@ -126,7 +125,7 @@ impl Fold {
             self.recent.take_measured(crew, window, interval);
             self.measure(crew, window, &interval.histograms);
             self.measure_own(who, &interval.histograms);
-            SessionCounts::merge_all(&mut self.sessions, &interval.sessions);
+            self.play(crew, &interval.sessions);
         }
         balance
     }
@@ -166,6 +165,11 @@ impl Fold {
     /// Adds what the workers of `crew` measured, a histogram of each kind.
     fn measure(&mut self, crew: usize, window: u64, histograms: &[Histogram]) {
         self.sums_of(crew).for_each(|sums| sums.measure(window, histograms));
+    }
+
+    /// Adds what the workers of `crew` counted of sessions.
+    fn play(&mut self, crew: usize, sessions: &[SessionCounts]) {
+        self.sums_of(crew).for_each(|sums| SessionCounts::merge_all(&mut sums.sessions, sessions));
     }
 
     /// Adds what one worker measured.
@@ -222,7 +226,9 @@ impl Fold {
         }
         self.samples.merge(&cut.samples);
         self.levels.merge(&cut.levels);
-        SessionCounts::merge_all(&mut self.sessions, &cut.sessions);
+        for (crew, sessions) in &cut.sessions {
+            self.play(*crew, sessions);
+        }
         for (who, arrivals) in &cut.arrivals {
             self.parts.entry(*who).or_default().arrivals = Some(*arrivals);
         }
@@ -364,7 +370,7 @@ impl Fold {
 
     /// What was counted of each session by all workers; empty where none was played.
     pub fn sessions(&self) -> &[SessionCounts] {
-        &self.sessions
+        &self.sums.sessions
     }
 
     /// The largest sum of live connections over all workers at the end of one interval.

@@ -86,7 +86,7 @@ fn planned_for(config: Config, addresses: &[SocketAddr]) -> Result<Plan, ExitCod
     let plan = plan::planned(consent.limit(config), peer, consent.authorization);
     match of_run::checks(&plan) {
         Ok(_) => Ok(plan),
-        Err(error) => Err(complain(&format!("--limit {error}"), ExitCode::Usage)),
+        Err(misfit) => Err(complain(&misfit, ExitCode::Usage)),
     }
 }
 
@@ -97,7 +97,7 @@ fn check(config: Config) -> ExitCode {
     let plan = plan::plan(config, None, None, &plan::Host::default(), &limits, &|_| Ok(()), 1);
     match of_run::checks(&plan) {
         Ok(_) => print(&outline),
-        Err(error) => complain(&format!("limit {error}"), ExitCode::Usage),
+        Err(misfit) => complain(&misfit, ExitCode::Usage),
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Recent {
     pub distributions: BTreeMap<(usize, u64), Vec<Histogram>>,
     /// What servers sent.
     pub samples: Samples,
-    /// What was counted of sessions by all workers.
-    pub sessions: Vec<SessionCounts>,
+    /// What was counted of sessions by all workers of a crew.
+    pub sessions: BTreeMap<usize, Vec<SessionCounts>>,
     /// How requests came at targets.
     pub arrivals: Vec<(Who, Gaps)>,
     /// Last words.
@@ -60,7 +60,10 @@ impl Recent {
             sum.merge_sparse(histogram);
         }
         self.samples.merge(&interval.samples);
-        SessionCounts::merge_all(&mut self.sessions, &interval.sessions);
+        if !interval.sessions.is_empty() {
+            let sums = self.sessions.entry(crew).or_default();
+            SessionCounts::merge_all(sums, &interval.sessions);
+        }
     }
 
     /// Of each child one interval per phase.

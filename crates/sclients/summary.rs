@@ -218,6 +218,34 @@ impl Summary {
         Self { plan, fold, course }
     }
 
+    /// How much of the measurement of a load was reported, whether or not it goes on.
+    fn measured_so_far(&self) -> Option<Duration> {
+        let config = &self.plan.config;
+        let ended = self.fold.workers().map(|part| part.ended).max().unwrap_or_default();
+        let length = ended.since(Instant::from_nanos(self.loaded()?) + config.warmup);
+        Some(config.duration.map_or(length, |duration| duration.min(length)))
+    }
+
+    /// The same of a run that goes on.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        self.course.cut = Some(Cut::GoingOn);
+        if self.plan.crews.is_empty() {
+            self.course.so_far = self.measured_so_far().unwrap_or_default();
+        }
+        self
+    }
+
+    /// How long there was load by the last reports, and how long there is to be where that is known.
+    pub fn progress(&self) -> (Duration, Option<Duration>) {
+        let reported = self.fold.workers().map(|part| part.ended).max();
+        let load = self.course.clock.1.map(Instant::from_nanos);
+        let loaded = reported.zip(load).map(|(reported, load)| reported.since(load));
+        let all = self.plan.load_length();
+        let loaded = loaded.unwrap_or_default();
+        (all.map_or(loaded, |all| all.min(loaded)), all)
+    }
+
     /// When a phase began to open its connections; when its load began.
     pub fn begun(&self) -> Option<u64> {
         self.course.crews.first()?.0
@@ -363,6 +391,22 @@ impl Summary {
         }
     }
 
+    /// Of the ticks that were planned, those whose workers had reported a later interval by now: all, unless
+    /// the run goes on.
+    pub fn ticks_due(&self) -> Option<u64> {
+        let planned = self.planned_ticks()?;
+        if self.course.cut != Some(Cut::GoingOn) {
+            return Some(planned);
+        }
+        let (rate, _) = self.plan.config.load.schedule()?;
+        let Some(load) = self.loaded() else { return Some(0) };
+        let last = |child: &ChildRecord| self.fold.slot(child.slot).map(|part| part.ended).max();
+        let reported = self.workers().map(|child| last(child).unwrap_or_default()).min()?;
+        let reported = reported.since(Instant::from_nanos(load));
+        let sure = reported.saturating_sub(self.plan.config.interval);
+        Some(planned.min(rate.count_before(sure.as_nanos() as u64)))
+    }
+
     /// Requests or attempts that the schedule had in warm-up and measurement, where both have an end
     /// that is known and the number is not drawn.
     pub fn planned_ticks(&self) -> Option<u64> {
@@ -382,7 +426,7 @@ impl Summary {
         let all = rate.count_before((config.warmup + config.duration?).as_nanos() as u64);
         let planned = all.min(config.requests.unwrap_or(u64::MAX));
         let Course { signal, stopped, cut, .. } = &self.course;
-        let whole = signal.is_none() && stopped.is_none() && cut.is_none();
+        let whole = signal.is_none() && stopped.is_none() && *cut != Some(Cut::Died);
         (arrivals != Arrivals::Poisson && whole).then_some(planned)
     }
 

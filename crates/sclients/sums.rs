@@ -1,7 +1,7 @@
 //! What is added up over workers: all of a run's, or one phase's.
 
 use crate::fold::OVER_TIME;
-use stats::{Counters, Histogram, Latency, Pace, Phase, Windows};
+use stats::{Counters, Histogram, Latency, Pace, Phase, SessionCounts, Windows};
 
 /// Our own lateness is kept over time too, that of requests and that of attempts.
 const LAGS_OVER_TIME: [Latency; 2] = [Latency::SchedLag, Latency::AttemptLag];
@@ -19,6 +19,8 @@ pub struct Sums {
     lags: [Windows; LAGS_OVER_TIME.len()],
     /// What workers did in measurement, over time.
     pub paces: Windows<Pace>,
+    /// What was counted of each session; empty where none was played.
+    pub sessions: Vec<SessionCounts>,
 }
 
 impl Default for Sums {
@@ -29,6 +31,7 @@ impl Default for Sums {
             windows: Default::default(),
             lags: Default::default(),
             paces: Windows::default(),
+            sessions: Vec::new(),
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::audit::{self, Evidence};
 use crate::config::Load;
 use crate::exit::ExitCode;
 use crate::limits::{Judged, of_run};
-use crate::summary::{ChildRecord, Death, Summary};
+use crate::number::duration;
+use crate::summary::{ChildRecord, Cut, Death, Summary};
 use crate::supervisor::{Role, StoppedFor};
 use stats::{Counter, Fault, Outcome, ledger};
 use std::borrow::Cow;
@@ -68,7 +69,8 @@ impl Verdict {
             reasons.extend(accepted);
             state = state.max(State::Suspect);
         }
-        let notes = ended_by_limit(summary).into_iter().collect();
+        let going_on = going_on(summary).into_iter();
+        let notes = going_on.chain(ended_by_limit(summary)).chain(unanswered(summary)).collect();
         let mut verdict = Self { state, reasons, notes };
         parts(summary).iter().for_each(|(name, part)| verdict.audit(name, part));
         verdict
@@ -118,6 +120,21 @@ fn ended_by_limit(summary: &Summary) -> Option<String> {
     let Some(StoppedFor::Limit(index)) = summary.course.stopped else { return None };
     let limit = of_run::limit(&summary.plan, index)?;
     Some(format!("limit {limit}: {}", of_run::ending(summary, index)))
+}
+
+/// That this is not all of a run that goes on, and how much of it.
+fn going_on(summary: &Summary) -> Option<String> {
+    if summary.course.cut != Some(Cut::GoingOn) {
+        return None;
+    }
+    let elapsed = duration(summary.course.supervisor.elapsed.as_nanos() as f64);
+    let (loaded, all) = summary.progress();
+    let all =
+        all.map_or_else(String::new, |all| format!(" of {}", duration(all.as_nanos() as f64)));
+    let loaded = duration(loaded.as_nanos() as f64);
+    Some(format!(
+        "the run goes on: this is what was reported in its first {elapsed}, {loaded}{all} of load"
+    ))
 }
 
 /// What speaks against the claim that the counts are true and whole.
@@ -241,7 +258,7 @@ pub fn shortfall(summary: &Summary) -> Option<String> {
         return None;
     }
     let interrupted = summary.course.signal.is_some() && summary.measured_seconds() == 0.0;
-    (peak < planned && !interrupted)
+    (peak < planned && !interrupted && has_begun(summary))
         .then(|| format!("{peak} connections of the {planned} planned were live at one time"))
 }
 
@@ -255,19 +272,29 @@ pub fn exit_code(summary: &Summary, verdict: &Verdict) -> ExitCode {
     }
     if verdict.state == State::Invalid {
         ExitCode::Invalid
-    } else if answered_as_expected(summary) && of_run::of_run(summary).iter().all(Judged::held) {
+    } else if unanswered(summary).is_empty() && of_run::of_run(summary).iter().all(Judged::held) {
         ExitCode::Success
     } else {
         ExitCode::NotAsExpected
     }
 }
 
+/// The run, or each of its phases, of which nothing was answered as expected, in words.
+pub fn unanswered(summary: &Summary) -> Vec<String> {
+    let without = |(name, part): (String, Cow<'_, Summary>)| {
+        let nothing = has_begun(&part) && !answered_as_expected(&part);
+        nothing.then(|| format!("{name}nothing was answered as expected"))
+    };
+    parts(summary).into_iter().filter_map(without).collect()
+}
+
+/// Whether there was load: a run that goes on may not be there yet.
+fn has_begun(part: &Summary) -> bool {
+    part.course.cut != Some(Cut::GoingOn) || part.loaded().is_some()
+}
+
 /// Whether anything was answered as expected; a hold without requests expects connections.
-pub fn answered_as_expected(summary: &Summary) -> bool {
-    if !summary.plan.crews.is_empty() {
-        let mut loaded = parts(summary).into_iter();
-        return loaded.all(|(_, phase)| answered_as_expected(&phase));
-    }
+fn answered_as_expected(summary: &Summary) -> bool {
     let counters = summary.counters();
     let config = &summary.plan.config;
     if config.load == Load::Hold && config.heartbeat.is_none() {
@@ -279,9 +306,11 @@ pub fn answered_as_expected(summary: &Summary) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::OnBusy;
     use crate::fold::{Fold, Who};
     use crate::limits::Limits;
     use crate::plan::samples::{config, plan_on_ample_host};
+    use crate::profile::{Arrivals, Profile};
     use crate::summary::Course;
     use crate::supervisor::{Exit, StoppedFor};
     use dispatch::Instant;
@@ -322,6 +351,67 @@ mod tests {
     #[test]
     fn too_few_connections_are_invalid() {
         assert_eq!(judged(&run(1, |_| {})), (State::Invalid, ExitCode::Invalid));
+    }
+
+    /// A run of 10/s for a minute, as it was reported 3 s into its load.
+    fn scheduled(due: u64) -> Summary {
+        const SECOND: u64 = 1_000_000_000;
+        let mut asked = config(1, 2).lasting(Duration::from_secs(60));
+        asked.load = Load::Open {
+            rate: Profile::even(10),
+            arrivals: Arrivals::Constant,
+            on_busy: OnBusy::Queue,
+        };
+        let mut summary = run(2, |interval| {
+            for counter in [Counter::RequestsDue, Counter::RequestsSent, Counter::RequestsCompleted]
+            {
+                interval.counters.count_many(counter, due - 2);
+            }
+        });
+        let _ = summary.fold.take(
+            Who::Worker(0, 0),
+            &Interval {
+                gauges: stats::Gauges { live: 2, ..Default::default() },
+                ..Interval::new(3, Phase::Measurement)
+            },
+            Instant::from_nanos(9 * SECOND),
+        );
+        summary.plan = plan_on_ample_host(asked, None);
+        summary.course.children = vec![ChildRecord::unheard(0)];
+        summary.course.clock = (5 * SECOND, Some(6 * SECOND));
+        summary.course.crews = vec![(Some(5 * SECOND), Some(6 * SECOND))];
+        summary
+    }
+
+    #[test]
+    fn a_run_that_goes_on_is_judged_by_what_was_due_by_now() {
+        assert_eq!(judged(&scheduled(30)).0, State::Invalid, "it ended and asked for 30 of 600");
+        let going_on = scheduled(30).going_on();
+        assert_eq!(judged(&going_on), (State::Valid, ExitCode::Success));
+        let note = "the run goes on: this is what was reported in its first 0.00 ns, 3.00 s of 60.0 s of load";
+        assert_eq!(Verdict::of(&going_on).notes, [note]);
+        assert_eq!((going_on.planned_ticks(), going_on.measured_seconds()), (Some(600), 3.0));
+        assert_eq!(judged(&scheduled(15).going_on()).0, State::Invalid, "it fell behind");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_and_has_not_begun_claims_nothing() {
+        let mut opening = run(1, |interval| interval.counters = stats::Counters::default());
+        assert_eq!(judged(&opening).0, State::Invalid);
+        opening.course.cut = Some(Cut::GoingOn);
+        opening.fold = Fold::default();
+        assert_eq!(judged(&opening), (State::Valid, ExitCode::Success));
+    }
+
+    #[test]
+    fn what_nothing_was_answered_in_is_named() {
+        let mut silent = run(2, |interval| {
+            interval.counters.count_many(Counter::RequestsUnexpected, 2);
+        });
+        assert_eq!(judged(&silent), (State::Valid, ExitCode::NotAsExpected));
+        assert_eq!(Verdict::of(&silent).notes, ["nothing was answered as expected"]);
+        silent.course.cut = Some(Cut::GoingOn);
+        assert_eq!(judged(&silent).1, ExitCode::Success, "it has not begun");
     }
 
     #[test]

@@ -574,7 +574,8 @@ pub struct OutputOptions {
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
     /// What a figure of the JSON has to be, as 'p99 < 250ms, failed < 0.1%'; exit code 4 where it is not.
-    /// With '; abort after 10s' the run ends once it was not so for as long
+    /// With '; abort after 10s' the run ends once it was not so for as long. Beside a scenario it is of the run
+    /// as a whole, and comes to the limits of the file
     #[arg(long, value_name = "LIMIT", value_parser = limits)]
     pub limit: Vec<Limits>,
     /// Write the limits and the verdict to a JUnit XML file, which must not be there yet

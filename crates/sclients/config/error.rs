@@ -21,6 +21,14 @@ pub enum ConfigError {
     /// A scenario that is none; its message has the place in a drawing of its own.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// What the options of a scenario mean together, at no place of its own.
+    #[error("{path}: {message}")]
+    Together {
+        /// The file, as typed.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A storm that nobody would see.
     #[error(
         "--reconnect at {} comes when load has ended, after {}; write an earlier instant",

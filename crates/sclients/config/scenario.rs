@@ -2,10 +2,11 @@
 
 use super::cli::{Command, Options, RunOptions, ScenarioOptions};
 use super::error::ConfigError;
-use super::file::{self, FileError};
+use super::file;
 use super::invocation::{matches, options};
 use super::quoted::quoted;
 use super::{Begins, Config, Load, Phase, Protocol, check};
+use crate::limits::{Limit, LimitError, Limits};
 use crate::scenario::{
     Given, LimitTable, Mistake, PhaseTable, Placed, Played, Scenario, ScenarioError, read,
 };
@@ -17,8 +18,6 @@ use std::time::Duration;
 
 /// The key that stands for TARGET.
 const TARGET: &str = "target";
-/// The option that `[[limit]]` stands for.
-const LIMIT: &str = "limit";
 /// What every run has.
 const FOUR: [&str; 4] = ["open", "warm-up", "measurement", "drain"];
 
@@ -74,7 +73,7 @@ pub fn of_run(options: ScenarioOptions, words: &[OsString]) -> Result<Config, Co
     let scenario = read(&options.file)?;
     let played = Played::of(&scenario)?;
     if scenario.phases.is_empty() {
-        return part(&scenario, &[], &scenario.limits, played, words);
+        return part(&scenario, None, &scenario.limits, played, words);
     }
     let mut phases: Vec<Phase> = Vec::new();
     for table in &scenario.phases {
@@ -82,7 +81,7 @@ pub fn of_run(options: ScenarioOptions, words: &[OsString]) -> Result<Config, Co
         phases.push(phase(&scenario, table, begins, played.clone(), words)?);
     }
     // What holds for all of them is in each.
-    let all = part(&scenario, &scenario.phases[0].options, &scenario.limits, played, words)?;
+    let all = part(&scenario, scenario.phases.first(), &scenario.limits, played, words)?;
     check_users(&scenario, &phases)?;
     Ok(Config { phases, ..all })
 }
@@ -136,7 +135,9 @@ fn phase(
     }
     let names: Vec<&str> = table.sessions.iter().map(|session| session.it.as_str()).collect();
     let played = played.map(|played| played.only(&names));
-    let config = part(scenario, &table.options, &table.limits, played, words)?;
+    let mut config = part(scenario, Some(table), &table.limits, played, words)?;
+    // Those that were typed are of the run as a whole.
+    config.limits.retain(|limit| limit.place.is_some());
     if config.curve.is_some() {
         let why = "phases cannot be used with curve; leave one of them out";
         return Err(shown(scenario, table.name.mistake(why)));
@@ -144,22 +145,37 @@ fn phase(
     Ok(Phase { name: table.name.it.clone(), begins, config })
 }
 
-/// A load of `played`: `own` options stand before the scenario's, and those that `words` give before both.
-/// `words` are `sclients run FILE …`.
+/// A load of `played`: the options of `phase` stand before the scenario's, and those that `words` give before
+/// both; limits that they give come after those of the file. `words` are `sclients run FILE …`.
 fn part(
     scenario: &Scenario,
-    own: &[Given],
+    phase: Option<&PhaseTable>,
     limits: &[LimitTable],
     played: Option<Played>,
     words: &[OsString],
 ) -> Result<Config, ConfigError> {
-    let run = merged(scenario, own, limits, words)?;
-    let mut config = check::run(run).map_err(|error| blamed(scenario, own, error))?;
+    let placed = placed(scenario, limits)?;
+    let run = merged(scenario, phase, limits, words)?;
+    let mut config = check::run(run).map_err(|error| blamed(scenario, phase, error))?;
+    config.limits.splice(..placed.len(), placed);
     config.sessions = played;
     if config.sessions.is_some() {
         check_sessions(scenario, &config)?;
     }
     Ok(config)
+}
+
+/// The limits of these tables, each with its place.
+fn placed(scenario: &Scenario, limits: &[LimitTable]) -> Result<Vec<Limit>, ConfigError> {
+    let mut placed = Vec::new();
+    for table in limits {
+        let read: Result<Limits, LimitError> = table.word().parse();
+        let Limits(read) =
+            read.map_err(|why| shown(scenario, table.check.mistake(why.to_string())))?;
+        let place = Box::new(scenario.source.show(table.check.mistake("")));
+        placed.extend(read.into_iter().map(|limit| Limit { place: Some(place.clone()), ..limit }));
+    }
+    Ok(placed)
 }
 
 /// Whether there are rows for the users of all phases together.
@@ -176,13 +192,14 @@ fn check_users(scenario: &Scenario, phases: &[Phase]) -> Result<(), ConfigError>
 /// All options together.
 fn merged(
     scenario: &Scenario,
-    own: &[Given],
+    phase: Option<&PhaseTable>,
     limits: &[LimitTable],
     words: &[OsString],
 ) -> Result<RunOptions, ConfigError> {
     let typed = matches(words)?;
     let (_, typed) = typed.subcommand().expect("the words have a command");
     let given = |id: &str| typed.value_source(id) == Some(ValueSource::CommandLine);
+    let own = phase.map_or(&[][..], |phase| &phase.options);
     let inherited = scenario.options.iter();
     let inherited = inherited.filter(|given| own.iter().all(|own| own.key.it != given.key.it));
     let all: Vec<&Given> = inherited.chain(own).collect();
@@ -195,13 +212,11 @@ fn merged(
             from_file.extend(own.into_iter().map(OsString::from));
         }
     }
-    if !given(LIMIT) {
-        let limits = limits.iter().map(|limit| format!("--limit={}", limit.word()));
-        from_file.extend(limits.map(OsString::from));
-    }
+    let limits = limits.iter().map(|limit| format!("--limit={}", limit.word()));
+    from_file.extend(limits.map(OsString::from));
     let (before, after) = words.split_at(2);
     let all_words = [before, &from_file, after].concat();
-    let blame = |error: ConfigError| blamed(scenario, own, error);
+    let blame = |error: ConfigError| blamed(scenario, phase, error);
     let options = matches(&all_words).and_then(|matches| options(&matches)).map_err(blame)?;
     let Some(Command::Run(options)) = options.command else {
         unreachable!("the second word is a command");
@@ -231,26 +246,34 @@ fn place(option: &Given, why: &str) -> Placed<()> {
     Placed::new((), if of_key { option.key.span.clone() } else { option.value.span.clone() })
 }
 
-/// What is said of an option that the scenario gives is shown there.
-fn blamed(scenario: &Scenario, own: &[Given], error: ConfigError) -> ConfigError {
-    let message = error.to_string();
-    let names = |given: &&Given| {
-        let name = format!("--{}", given.key.it);
-        message.strip_prefix(&name).is_some_and(|rest| rest.starts_with([' ', ':']))
-    };
-    let of_phases = scenario.phases.iter().flat_map(|phase| &phase.limits);
-    let of_limit =
-        scenario.limits.iter().chain(of_phases).find(|limit| {
-            message.starts_with("--limit") && message.contains(limit.check.it.trim())
-        });
-    match own.iter().rev().chain(&scenario.options).find(names) {
-        Some(given) => shown(scenario, given.value.mistake(message)),
-        None if of_limit.is_some() => {
-            let limit = of_limit.expect("it was just looked for");
-            shown(scenario, limit.check.mistake(message))
-        }
-        None => FileError::Words { path: scenario.source.name.clone(), message }.into(),
+/// What is said of options that the scenario gives is shown there: at the one that is wrong, or at another that
+/// it does not go with. What was typed is shown at the phase that it does not go with.
+fn blamed(scenario: &Scenario, phase: Option<&PhaseTable>, error: ConfigError) -> ConfigError {
+    let said = error.to_string();
+    let own = phase.map_or(&[][..], |phase| &phase.options);
+    let begins = |given: &&Given| mentions(&said, &given.key.it).next() == Some(0);
+    let names = |given: &&Given| mentions(&said, &given.key.it).next().is_some();
+    if let Some(given) = own.iter().rfind(begins) {
+        return shown(scenario, given.value.mistake(said));
     }
+    let message = match phase {
+        Some(phase) => format!("phase {}: {said}", quoted(&phase.name.it)),
+        None => said.clone(),
+    };
+    let all = || own.iter().rev().chain(&scenario.options);
+    match (all().find(begins).or_else(|| all().find(names)), phase) {
+        (Some(given), _) => shown(scenario, given.value.mistake(message)),
+        (None, Some(phase)) => shown(scenario, phase.name.mistake(message)),
+        (None, None) => ConfigError::Together { path: scenario.source.name.clone(), message },
+    }
+}
+
+/// Where a message names the option of this key.
+fn mentions(message: &str, key: &str) -> impl Iterator<Item = usize> {
+    let name = format!("--{key}");
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
+    let found = message.match_indices(&name).map(|(at, _)| at);
+    found.filter(|at| ends(&message[at + name.len()..])).collect::<Vec<_>>().into_iter()
 }
 
 /// What a run of sessions cannot be.

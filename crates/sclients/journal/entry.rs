@@ -103,7 +103,11 @@ pub fn payload(draft: &Draft) -> Payload {
             })
             .collect(),
         samples: SamplesRecord::new(&recent.samples),
-        sessions: SessionRecord::all(&recent.sessions),
+        sessions: recent
+            .sessions
+            .iter()
+            .map(|(crew, counts)| (*crew as u32, SessionRecord::all(counts)))
+            .collect(),
         arrivals: recent
             .arrivals
             .iter()
@@ -143,7 +147,9 @@ pub(super) fn draft(record: &EntryRecord, at: Instant) -> Result<Draft, WireErro
         recent.distributions.insert((crew, window), distributions.histograms()?);
     }
     recent.samples = record.samples.samples()?;
-    recent.sessions = SessionRecord::counts_of_all(&record.sessions)?;
+    for (crew, records) in &record.sessions {
+        recent.sessions.insert(*crew as usize, SessionRecord::counts_of_all(records)?);
+    }
     for (whose, gaps) in &record.arrivals {
         recent.arrivals.push((who(*whose), gaps.arrivals()?));
     }

@@ -11,9 +11,9 @@ use dispatch::Instant;
 use std::path::Path;
 use std::time::Duration;
 
-/// The run in the folder at `path`, as far as it was kept. Where it was cut short or records are missing,
-/// the summary says so among its faults. The torn tail of a run that nobody writes is cut off and kept
-/// beside it.
+/// The run in the folder at `path`, as far as it was kept; one that goes on is judged by that. Where it was cut
+/// short or records are missing, the summary says so among its faults. The torn tail of a run that nobody
+/// writes is cut off and kept beside it.
 ///
 /// # Errors
 /// There is no run, it is damaged and not to be salvaged, or the system refuses.
@@ -22,13 +22,11 @@ pub fn look(path: &Path, salvage: bool) -> Result<Summary, JournalError> {
     let going_on = folder.is_written()?;
     let Recorded { mut summary, over, read, .. } = recorded(&folder, salvage)?;
     let after = summary.course.supervisor.elapsed.as_secs_f64();
-    let course = &mut summary.course;
     if going_on && !over {
-        course.cut = Some(Cut::GoingOn);
-        course.faults.push(format!(
-            "the run is going on: this is what was reported in its first {after:.1} s"
-        ));
-    } else if !over {
+        summary = summary.going_on();
+    }
+    let course = &mut summary.course;
+    if !going_on && !over {
         course.cut = Some(Cut::Died);
         let why = match folder.was_left() {
             true => "the end of the run is not in its journal",

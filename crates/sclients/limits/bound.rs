@@ -26,8 +26,10 @@ pub enum Amount {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
     text: String,
-    /// What it means.
+    /// What it means, but for its sign.
     pub amount: Amount,
+    /// 1, or -1 of what begins with a minus.
+    pub sign: f64,
 }
 
 impl FromStr for Bound {
@@ -35,8 +37,12 @@ impl FromStr for Bound {
 
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let text = text.trim();
-        let amount = amount(text).ok_or_else(|| LimitError::Value(text.to_owned()))?;
-        Ok(Self { text: text.to_owned(), amount })
+        let (sign, size) = match text.strip_prefix('-') {
+            Some(size) => (-1.0, size),
+            None => (1.0, text),
+        };
+        let amount = amount(size).ok_or_else(|| LimitError::Value(text.to_owned()))?;
+        Ok(Self { text: text.to_owned(), amount, sign })
     }
 }
 
@@ -85,6 +91,8 @@ mod tests {
             let bound: Bound = text.parse().unwrap();
             assert_eq!(bound.amount, amount, "{text}");
             assert_eq!(bound.to_string().parse::<Bound>().unwrap(), bound);
+            let below: Bound = format!("-{text}").parse().unwrap();
+            assert_eq!((below.amount, below.sign), (amount, -1.0));
         }
     }
 
@@ -92,7 +100,9 @@ mod tests {
     fn what_is_no_value_is_refused() {
         for text in [
             "",
-            "-1",
+            "-",
+            "--1",
+            "- 1",
             "+1",
             ".5",
             "5.",

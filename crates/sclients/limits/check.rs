@@ -109,19 +109,29 @@ impl Check {
         }
     }
 
-    /// The figure's value. A class that is not told did not occur.
+    /// The figure's value. A class that is not told among those that occurred did not; where nothing is told
+    /// of what it is a part of, nothing is known of it.
     fn value(&self, summary: &Value) -> Option<f64> {
-        match at(summary, &self.figure.keys) {
-            Some(value) => value.as_f64(),
-            None if self.figure.counts => Some(0.0),
+        let (last, parents) = self.figure.keys.split_last()?;
+        let of = at(summary, parents)?;
+        match at(of, std::slice::from_ref(last)) {
+            // What does not go to its limit is there after any time.
+            Some(value) => value.as_f64().or((value == "never").then_some(f64::INFINITY)),
+            None if self.figure.counts && of.is_object() => Some(0.0),
             None => None,
         }
     }
 
     /// Whether the value stands for itself and all above: a quantile from that on from which values are lower
-    /// bounds, or what they all are part of.
+    /// bounds, an end of its interval, or what they all are part of.
     fn is_lower_bound(&self, summary: &Value) -> bool {
-        let Some((last, parents)) = self.figure.keys.split_last() else { return false };
+        let keys = match &self.figure.keys[..] {
+            [of @ .., ci, quantile, _] if ci == "ci" => {
+                [of, std::slice::from_ref(quantile)].concat()
+            }
+            keys => keys.to_vec(),
+        };
+        let Some((last, parents)) = keys.split_last() else { return false };
         let from = at(summary, parents).and_then(|of| of.get("lower_bound_from")?.as_f64());
         let reaches = match last.as_str() {
             "mean" | "max" => Some(1.0),
@@ -133,15 +143,10 @@ impl Check {
     }
 }
 
-/// What is at these keys.
+/// What is at these keys; of a list they are places.
 fn at<'a>(summary: &'a Value, keys: &[String]) -> Option<&'a Value> {
     keys.iter().try_fold(summary, |value, key| match value {
-        Value::Array(list) => {
-            let named = list
-                .iter()
-                .find(|element| element.get("name").is_some_and(|name| name == key.as_str()));
-            named.or_else(|| list.get(key.parse::<usize>().ok()?))
-        }
+        Value::Array(list) => list.get(key.parse::<usize>().ok()?),
         value => value.get(key),
     })
 }
@@ -159,7 +164,9 @@ mod tests {
             "latency_us": { "from_due": {
                 "count": 0, "mean": null, "p90": null, "p99": null, "p999": null, "max": null,
                 "lower_bound_from": null, "longer": { "p99": null },
+                "ci": { "p99": [null, null] },
             } },
+            "drift": { "rss": { "unit": "bytes", "slope_per_hour": null, "hours_to_limit": null } },
             "phases": [{ "name": "open", "requests": { "sent": 0 } }, { "name": "measurement", "requests": { "sent": 0 } }],
         })
     }
@@ -212,6 +219,47 @@ mod tests {
                 (None, State::CannotTell, false)
             );
             assert!(judged.why.unwrap().starts_with("the figure has no value"));
+        }
+    }
+
+    #[test]
+    fn what_never_reaches_its_limit_does_so_after_any_time() {
+        let drift = |hours: Value| json!({ "drift": { "rss": { "hours_to_limit": hours } } });
+        for (hours, state) in [
+            (json!("never"), State::Held),
+            (json!(49.5), State::Held),
+            (json!(47.5), State::Broken),
+            (Value::Null, State::CannotTell),
+        ] {
+            let judged = judged("drift.rss.hours_to_limit > 48h", &drift(hours));
+            assert_eq!(judged.state, state, "{judged:?}");
+        }
+        let falls = json!({ "drift": { "rss": { "slope_per_hour": -2_097_152.0 } } });
+        assert!(judged("slope_per_hour > -3MiB", &falls).held());
+        assert!(!judged("slope_per_hour > -1MiB", &falls).held());
+    }
+
+    #[test]
+    fn an_end_of_an_interval_is_known_where_both_are() {
+        use State::{CannotTell, Held};
+        let mut summary = measured();
+        let limit = "latency_us.from_due.ci.p99.1 < 1ms";
+        for (ci, from, state) in [
+            (json!([240.0, 260.5]), Value::Null, Held),
+            (json!([240.0, 260.5]), json!(0.95), CannotTell),
+            (json!("insufficient"), Value::Null, CannotTell),
+        ] {
+            summary["latency_us"]["from_due"]["ci"] = json!({ "p99": ci });
+            summary["latency_us"]["from_due"]["lower_bound_from"] = from;
+            assert_eq!(judged(limit, &summary).state, state);
+        }
+    }
+
+    #[test]
+    fn a_class_that_did_not_occur_is_0_only_among_those_that_are_told() {
+        for (of, value) in [(json!({ "failed": {} }), Some(0.0)), (json!({}), None)] {
+            let judged = judged("requests.failed.reset == 0", &json!({ "requests": of }));
+            assert_eq!((judged.value, judged.held()), (value, value.is_some()));
         }
     }
 

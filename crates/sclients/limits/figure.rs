@@ -2,13 +2,13 @@
 
 use super::bound::Amount;
 use super::check::Check;
-use super::expression::Expression;
+use super::expression::{Expression, is_word};
 use super::mistake::LimitError;
 use crate::likeness::distance;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Parts of the summary that measure nothing.
+/// Parts of a report, of the run's or of a phase's, that measure nothing.
 const NO_FIGURES: [&str; 8] =
     ["schema", "plan", "verdict", "limits", "resumed", "stopped", "samples", "samples_other"];
 /// Keys whose values are no numbers where they are not null, and names of processes.
@@ -39,14 +39,25 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// By the keys of a path, the last of which says most.
-    fn of(keys: &[String]) -> Self {
+    /// By the name of what a series is in.
+    fn of_series(name: &str) -> Self {
+        match name {
+            "us" => Self::Time(1e3),
+            "bytes" => Self::Bytes,
+            "share" => Self::Share,
+            _ => Self::Number,
+        }
+    }
+
+    /// By the keys of a path, the last of which says most; `series` is what the series is in that it is of.
+    fn of(keys: &[String], series: Option<Self>) -> Self {
         let last = keys.last().map_or("", String::as_str);
         let parent = keys.iter().rev().nth(1).map_or("", String::as_str);
         let counted = matches!(last, "count" | "censored" | "overflow");
         let about = matches!(parent, "n_eff" | "longer");
         match last {
             _ if counted || about => Self::Number,
+            _ if last.starts_with("hours_") || parent.starts_with("hours_") => Self::Time(3.6e12),
             "lower_bound_from" => Self::Share,
             _ if last.ends_with("_share") || last.starts_with("steal_share") => Self::Share,
             _ if last.contains("bytes") => Self::Bytes,
@@ -55,7 +66,8 @@ impl Unit {
             _ if parent == "nanos" => Self::Time(1.0),
             _ if last.ends_with("_us") || last.contains("_us_per_") => Self::Time(1e3),
             _ if keys.iter().any(|key| key.ends_with("_us")) => Self::Time(1e3),
-            _ => Self::Number,
+            "p" | "distance" | "blocks" => Self::Number,
+            _ => series.unwrap_or(Self::Number),
         }
     }
 
@@ -91,16 +103,68 @@ fn time_in(unit: f64, time: Duration) -> f64 {
 /// A figure of a summary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// Its keys, parted by dots; those of lists are their elements' names, or places from 0.
+    /// Its keys, parted by dots; those of lists are their elements' names where they are words, or places
+    /// from 0.
     pub path: String,
-    /// The same, one by one: a key may have dots of its own.
+    /// Its keys, one by one, since one may have dots of its own; those of lists are places.
     pub keys: Vec<String>,
+    /// What else each key is called: the name of an element that no other of its list has.
+    names: Vec<Option<String>>,
     /// What it is in.
     pub unit: Unit,
     /// Where it is missing it is 0: classes are told where they occurred.
     pub counts: bool,
     /// It is in a list, whose elements have the same keys.
     in_list: bool,
+}
+
+impl Figure {
+    /// Whether `text` is its path, with names or places in any order.
+    fn is_at(&self, text: &str) -> bool {
+        leads(text, &self.keys, &self.names)
+    }
+}
+
+/// Whether `text` is these keys, parted by dots, or what else they are called.
+fn leads(text: &str, keys: &[String], names: &[Option<String>]) -> bool {
+    let (Some((key, keys)), Some((name, names))) = (keys.split_first(), names.split_first()) else {
+        return false;
+    };
+    let in_quotes = |name: &str| text.strip_prefix('"')?.strip_prefix(name)?.strip_prefix('"');
+    let name = name.as_deref();
+    let bare = name.filter(|name| is_word(name)).and_then(|name| text.strip_prefix(name));
+    let ways = [text.strip_prefix(key.as_str()), bare, name.and_then(in_quotes)];
+    ways.into_iter().flatten().any(|rest| match rest.strip_prefix('.') {
+        Some(rest) => leads(rest, keys, names),
+        None => rest.is_empty() && keys.is_empty(),
+    })
+}
+
+/// Where figures are looked for.
+#[derive(Clone, Debug, Default)]
+struct Trail {
+    keys: Vec<String>,
+    names: Vec<Option<String>>,
+    /// What the series is in that they are of.
+    series: Option<Unit>,
+    in_list: bool,
+}
+
+impl Trail {
+    fn to(&self, key: String, name: Option<String>) -> Self {
+        let mut next = self.clone();
+        next.keys.push(key);
+        next.names.push(name);
+        next
+    }
+
+    /// Names where they are words, and no places.
+    fn path(&self) -> String {
+        let is_named = |name: &&String| is_word(name) && name.parse::<usize>().is_err();
+        let named = self.keys.iter().zip(&self.names);
+        let said = named.map(|(key, name)| name.as_ref().filter(is_named).unwrap_or(key).as_str());
+        said.collect::<Vec<_>>().join(".")
+    }
 }
 
 /// All figures of summaries of one shape.
@@ -111,47 +175,48 @@ impl Figures {
     /// Those of `shape`: a summary that has every key, whatever the values.
     pub fn of(shape: &Value) -> Self {
         let mut figures = Self::default();
-        for (key, value) in shape.as_object().into_iter().flatten() {
-            if !NO_FIGURES.contains(&key.as_str()) {
-                figures.collect(&mut vec![key.clone()], value, false);
-            }
-        }
+        figures.collect(&Trail::default(), shape);
         figures
     }
 
-    fn collect(&mut self, keys: &mut Vec<String>, value: &Value, in_list: bool) {
-        let known = !keys.last().is_some_and(|key| NO_NUMBERS.contains(&key.as_str()));
+    fn collect(&mut self, trail: &Trail, value: &Value) {
+        let known = !trail.keys.last().is_some_and(|key| NO_NUMBERS.contains(&key.as_str()));
         match value {
             Value::Object(object) => {
-                for (key, value) in object {
-                    self.collect_under(keys, key.clone(), value, in_list);
+                let report = is_report(&trail.keys);
+                let is_figure = |key: &str| !report || !NO_FIGURES.contains(&key);
+                let series = object.get("unit").and_then(Value::as_str).map(Unit::of_series);
+                let of = Trail { series: series.or(trail.series), ..trail.clone() };
+                for (key, value) in object.iter().filter(|(key, _)| is_figure(key)) {
+                    self.collect(&of.to(key.clone(), None), value);
                 }
             }
             Value::Array(list) => {
+                let of = Trail { in_list: true, ..trail.clone() };
                 for (place, value) in list.iter().enumerate() {
-                    self.collect_under(keys, name_of(place, value), value, true);
+                    self.collect(&of.to(place.to_string(), name_of(list, value)), value);
                 }
             }
             Value::Number(_) | Value::Null if known => self.0.push(Figure {
-                path: keys.join("."),
-                keys: keys.clone(),
-                unit: Unit::of(keys),
+                path: trail.path(),
+                unit: Unit::of(&trail.keys, trail.series),
                 counts: value.is_u64(),
-                in_list,
+                keys: trail.keys.clone(),
+                names: trail.names.clone(),
+                in_list: trail.in_list,
             }),
             _ => {}
         }
     }
 
-    fn collect_under(&mut self, keys: &mut Vec<String>, key: String, value: &Value, list: bool) {
-        keys.push(key);
-        self.collect(keys, value, list);
-        keys.pop();
-    }
-
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Figure> {
         self.0.iter()
+    }
+
+    /// Whether `name` means one of them.
+    pub fn have(&self, name: &str) -> bool {
+        self.named(name).is_ok()
     }
 
     /// What `expression` means here.
@@ -160,11 +225,13 @@ impl Figures {
     /// No figure has this name, or several do, or it is in another unit.
     pub fn check(&self, expression: &Expression) -> Result<Check, LimitError> {
         let figure = self.named(&expression.name)?;
-        let bound = figure.unit.take(expression.bound.amount).ok_or_else(|| {
-            let (what, remedy) = figure.unit.said();
-            let (expression, figure) = (expression.to_string(), figure.path.clone());
-            LimitError::Unit { expression, figure, what, remedy }
-        })?;
+        let bound = &expression.bound;
+        let bound =
+            figure.unit.take(bound.amount).map(|size| bound.sign * size).ok_or_else(|| {
+                let (what, remedy) = figure.unit.said();
+                let (expression, figure) = (expression.to_string(), figure.path.clone());
+                LimitError::Unit { expression, figure, what, remedy }
+            })?;
         Ok(Check::new(expression.clone(), figure.clone(), bound))
     }
 
@@ -172,7 +239,7 @@ impl Figures {
     fn named(&self, name: &str) -> Result<&Figure, LimitError> {
         let short = SHORT.iter().find(|(short, _)| *short == name);
         let whole = short.map_or(name, |(_, path)| path);
-        if let Some(figure) = self.0.iter().find(|figure| figure.path == whole) {
+        if let Some(figure) = self.0.iter().find(|figure| figure.is_at(whole)) {
             return Ok(figure);
         }
         let ends = |figure: &&Figure| {
@@ -208,10 +275,20 @@ impl Figures {
     }
 }
 
-/// By what an element of a list is called.
-fn name_of(place: usize, element: &Value) -> String {
-    let name = element.get("name").and_then(Value::as_str);
-    name.map_or_else(|| place.to_string(), str::to_owned)
+/// Whether the object at `keys` is a report: the whole, or that of a phase.
+fn is_report(keys: &[String]) -> bool {
+    match keys {
+        [] => true,
+        [scenario, phases, _] => scenario == "scenario" && phases == "phases",
+        _ => false,
+    }
+}
+
+/// By what an element of a list is called, where it alone is.
+fn name_of(list: &[Value], element: &Value) -> Option<String> {
+    let name = element.get("name")?.as_str()?;
+    let all = list.iter().filter(|other| other.get("name").is_some_and(|other| other == name));
+    (all.count() == 1).then(|| name.to_owned())
 }
 
 /// The last `parts` keys of `path`.
@@ -246,6 +323,19 @@ mod tests {
             "statuses": { "503": 1 },
             "phases": [{ "name": "warm-up", "seconds": 0.0, "requests": { "completed": 0 } }],
             "workers": [{ "slot": 0, "pid": 7, "exit": null, "rss_peak_bytes": 0 }],
+            "sessions": [{ "name": "buy", "steps": [
+                { "name": "GET /", "failed": 0 }, { "name": "log-in", "failed": 0 },
+                { "name": "GET /", "failed": 0 }, { "name": "GET /a.b", "failed": 0 },
+                { "name": "0", "failed": 0 },
+            ] }],
+            "drift": {
+                "drifting": null,
+                "target_rss": {
+                    "unit": "bytes", "slope_per_hour": null, "slope_per_hour_ci": [null, null], "p": null,
+                    "hours_to_limit": null, "block_seconds": null, "step": { "before": null, "distance": null },
+                },
+                "latency_p99": { "unit": "us", "slope_per_hour": null },
+            },
             "generator": { "cpu_us_per_request": null, "send_lag_us": { "max": null } },
         }))
     }
@@ -270,6 +360,13 @@ mod tests {
             ("503", "statuses.503"),
             ("phases.warm-up.requests.completed", "phases.warm-up.requests.completed"),
             ("workers.0.rss_peak_bytes", "workers.0.rss_peak_bytes"),
+            ("phases.0.seconds", "phases.warm-up.seconds"),
+            ("sessions.buy.steps.1.failed", "sessions.buy.steps.log-in.failed"),
+            ("sessions.0.steps.log-in.failed", "sessions.buy.steps.log-in.failed"),
+            ("sessions.\"buy\".steps.2.failed", "sessions.buy.steps.2.failed"),
+            ("sessions.buy.steps.\"GET /a.b\".failed", "sessions.buy.steps.3.failed"),
+            ("sessions.buy.steps.0.failed", "sessions.buy.steps.0.failed"),
+            ("sessions.buy.steps.\"0\".failed", "sessions.buy.steps.4.failed"),
         ] {
             assert_eq!(meant(&format!("{name} == 0")).unwrap().0, path);
         }
@@ -304,6 +401,8 @@ mod tests {
         ] {
             assert_eq!(meant(&format!("{name} == 0")).unwrap_err(), mistake);
         }
+        let mistake = meant("sessions.buy.steps.\"GET /\".faild == 0").unwrap_err();
+        assert!(mistake.ends_with("the nearest one is sessions.buy.steps.0.failed"), "{mistake}");
         let shape = json!({ "a": { "max": 1 }, "b": { "max": 1 } });
         let both = Figures::of(&shape).check(&"max < 1".parse().unwrap()).unwrap_err();
         assert_eq!(both.to_string(), "`max` may be a.max or b.max; write one of them");
@@ -331,6 +430,15 @@ mod tests {
             ("bytes_read_per_s", Unit::Bytes),
             ("failed", Unit::Share),
             ("lower_bound_from", Unit::Share),
+            ("drift.drifting", Unit::Number),
+            ("target_rss.slope_per_hour", Unit::Bytes),
+            ("drift.target_rss.slope_per_hour_ci.0", Unit::Bytes),
+            ("target_rss.p", Unit::Number),
+            ("hours_to_limit", Unit::Time(3.6e12)),
+            ("block_seconds", Unit::Time(1e9)),
+            ("step.before", Unit::Bytes),
+            ("step.distance", Unit::Number),
+            ("drift.latency_p99.slope_per_hour", Unit::Time(1e3)),
         ] {
             assert_eq!(meant(&format!("{name} == 0")).unwrap().1, unit, "{name}");
         }

@@ -1,6 +1,9 @@
 //! All that can be wrong with a limit.
 
+use super::Limit;
 use crate::config::quoted::quoted;
+use crate::scenario::Shown;
+use std::fmt;
 use thiserror::Error;
 
 /// Why a text is no limit, or none of this run. One line each, with what to write instead.
@@ -26,6 +29,12 @@ pub enum LimitError {
         /// The figure that is most like it.
         nearest: Option<String>,
     },
+    /// The run has it, and its phases have it not.
+    #[error(
+        "{} is told of the run as a whole and not of a phase; write it as a [[limit]]",
+        quoted(.0)
+    )]
+    OfRun(String),
     /// There are several.
     #[error("{} may be {}; write one of them", quoted(.name), candidates(.figures))]
     Ambiguous {
@@ -46,6 +55,29 @@ pub enum LimitError {
         /// A value that fits.
         remedy: &'static str,
     },
+}
+
+/// A limit that cannot be meant, shown where it stands.
+#[derive(Clone, Debug)]
+pub struct Misfit {
+    place: Option<Box<Shown>>,
+    why: LimitError,
+}
+
+impl Misfit {
+    /// What is wrong with `limit`.
+    pub fn new(limit: &Limit, why: LimitError) -> Self {
+        Self { place: limit.place.clone(), why }
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{}", place.saying(self.why.to_string())),
+            None => write!(f, "--limit {}", self.why),
+        }
+    }
 }
 
 fn remedy(figure: Option<&str>) -> String {

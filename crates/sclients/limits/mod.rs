@@ -7,9 +7,10 @@
 //! LIMIT      = EXPRESSION ["; abort" ["after" DURATION]]
 //! SLO        = EXPRESSION *("," EXPRESSION)
 //! EXPRESSION = FIGURE OP VALUE                     p99 < 250ms
-//! FIGURE     = a path of the summary's JSON, an end of one that no other has, p50 … p9999, failed
+//! FIGURE     = a path of the summary's JSON, an end of one that no other has, p50 … p9999, failed;
+//!              what is in a list by its place from 0, or by its name, in quotes where that is no word
 //! OP         = < <= > >= == !=
-//! VALUE      = 20k | 0.1% | 250ms | 64MiB
+//! VALUE      = 20k | 0.1% | 250ms | 64MiB, each with a minus before it or not
 //! ```
 //!
 //! Pure: an [`Expression`] is text that was read; [`Figures`] are those that a summary of a shape has, and
@@ -28,10 +29,11 @@ pub use bound::{Amount, Bound};
 pub use check::{Check, Judged, State};
 pub use expression::{Expression, Op, Slo};
 pub use figure::{Figure, Figures, Unit};
-pub use mistake::LimitError;
+pub use mistake::{LimitError, Misfit};
 pub use watch::Watch;
 
 use crate::config::quantity;
+use crate::scenario::Shown;
 use humantime::format_duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +48,9 @@ pub struct Limit {
     pub expression: Expression,
     /// The run is ended where it has not been so for this time, zero at the first look; none lets it go on.
     pub abort: Option<Duration>,
+    /// Where it stands in a file, of which nothing is kept; none was typed.
+    #[serde(skip)]
+    pub place: Option<Box<Shown>>,
 }
 
 /// The limits of one text: several expressions with the same end.
@@ -56,13 +61,13 @@ impl FromStr for Limits {
     type Err = LimitError;
 
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        let (expressions, end) = match text.split_once(';') {
-            Some((expressions, end)) => (expressions, Some(end)),
+        let (expressions, end) = match expression::find_bare(text, &[';']) {
+            Some(at) => (&text[..at], Some(&text[at + 1..])),
             None => (text, None),
         };
         let abort = end.map(abort).transpose()?;
         let Slo(expressions) = expressions.parse()?;
-        let limit = |expression| Limit { expression, abort };
+        let limit = |expression| Limit { expression, abort, place: None };
         Ok(Self(expressions.into_iter().map(limit).collect()))
     }
 }
@@ -182,7 +187,7 @@ mod tests {
         const PIECES: &[&str] = &[
             "p99", "failed", "a.b", ".", " ", "<", "<=", ">", ">=", "==", "!=", "=", "!", ",", ";",
             "abort", " after ", "1", "0", "9", "k", "M", "G", "_", "%", "ms", "s", "y", "MiB",
-            "e9", "-", "é", "\n",
+            "\"", "e9", "-", "é", "\n",
         ];
         let noise = prop::collection::vec(prop::sample::select(PIECES), 0..12);
         let sound = (

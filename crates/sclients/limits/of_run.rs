@@ -1,25 +1,35 @@
 //! The limits of a run, judged by its own report.
 
 use super::watch::Watched;
-use super::{Check, Figures, Judged, Limit, LimitError, State, Watch, judge};
+use super::{Check, Figures, Judged, Limit, LimitError, Misfit, State, Watch, judge};
 use crate::plan::Plan;
 use crate::report;
 use crate::summary::Summary;
 use crate::supervisor::StoppedFor;
 use humantime::format_duration;
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// The checks of `plan`'s limits, in their order.
 ///
 /// # Errors
-/// One means no figure of such a run, or has another unit.
-pub fn checks(plan: &Plan) -> Result<Vec<Check>, LimitError> {
+/// One means no figure of such a run or phase, or has another unit.
+pub fn checks(plan: &Plan) -> Result<Vec<Check>, Misfit> {
+    if all(plan).is_empty() {
+        return Ok(Vec::new());
+    }
+    let shape = report::shape(plan);
     let mut checks = Vec::new();
-    for Part { plan, .. } in parts(plan) {
-        let figures = Figures::of(&report::shape(&plan));
-        for limit in &plan.config.limits {
-            checks.push(figures.check(&limit.expression)?);
+    for part in parts(plan) {
+        let figures = Figures::of(part.object(&shape));
+        for limit in part.limits {
+            let check = figures.check(&limit.expression);
+            let why = |why| match why {
+                LimitError::Unknown { name, .. } if Figures::of(&shape).have(&name) => {
+                    LimitError::OfRun(name)
+                }
+                why => why,
+            };
+            checks.push(check.map_err(|unmeant| Misfit::new(limit, why(unmeant)))?);
         }
     }
     Ok(checks)
@@ -27,12 +37,17 @@ pub fn checks(plan: &Plan) -> Result<Vec<Check>, LimitError> {
 
 /// What has limits: the run, and each of its phases.
 struct Part<'a> {
-    plan: Cow<'a, Plan>,
+    limits: &'a [Limit],
     /// Its place among the phases, and its name.
     phase: Option<(usize, &'a str)>,
 }
 
 impl Part<'_> {
+    /// What it is called; none is the run.
+    fn name(&self) -> Option<&str> {
+        self.phase.map(|(_, name)| name)
+    }
+
     /// Its object in the run's.
     fn object<'o>(&self, run: &'o Value) -> &'o Value {
         self.phase.map_or(run, |(index, _)| object_of(run, index))
@@ -46,22 +61,21 @@ pub fn object_of(run: &Value, phase: usize) -> &Value {
 
 /// Those that have any, in the order in which their limits are counted.
 fn parts(plan: &Plan) -> impl Iterator<Item = Part<'_>> {
-    let run = Part { plan: Cow::Borrowed(plan), phase: None };
-    let phases = plan.crews.iter().enumerate().filter(|(_, crew)| !crew.config.limits.is_empty());
-    let phases = phases.map(|(index, crew)| Part {
-        plan: Cow::Owned(plan.alone(index)),
+    let run = Part { limits: &plan.config.limits, phase: None };
+    let phases = plan.crews.iter().enumerate().map(|(index, crew)| Part {
+        limits: &crew.config.limits,
         phase: Some((index, &crew.name)),
     });
-    std::iter::once(run).filter(|run| !run.plan.config.limits.is_empty()).chain(phases)
+    std::iter::once(run).chain(phases).filter(|part| !part.limits.is_empty())
 }
 
 /// Every limit in the order in which they are counted, with the place of its phase.
 fn all(plan: &Plan) -> Vec<(Option<usize>, &Limit)> {
-    let of_run = plan.config.limits.iter().map(|limit| (None, limit));
-    let crews = plan.crews.iter().enumerate();
-    let of_phases = crews
-        .flat_map(|(index, crew)| crew.config.limits.iter().map(move |limit| (Some(index), limit)));
-    of_run.chain(of_phases).collect()
+    let of_parts = parts(plan).flat_map(|part| {
+        let place = part.phase.map(|(index, _)| index);
+        part.limits.iter().map(move |limit| (place, limit))
+    });
+    of_parts.collect()
 }
 
 /// Limit number `index`, as it is told.
@@ -95,13 +109,17 @@ pub fn of_run(summary: &Summary) -> Vec<Judged> {
 
 /// The same where the run's object is at hand.
 pub fn of_object(summary: &Summary, object: &Value) -> Vec<Judged> {
+    if all(&summary.plan).is_empty() {
+        return vec![];
+    }
+    let shape = report::shape(&summary.plan);
     let mut judged = Vec::new();
     for part in parts(&summary.plan) {
-        let figures = Figures::of(&report::shape(&part.plan));
-        let limits = part.plan.config.limits.iter().map(|limit| &limit.expression);
+        let figures = Figures::of(part.object(&shape));
+        let limits = part.limits.iter().map(|limit| &limit.expression);
         let of_part = judge(limits, &figures, part.object(object));
-        judged.extend(of_part.into_iter().map(|judged| match part.phase {
-            Some((_, name)) => Judged { limit: format!("{name}: {}", judged.limit), ..judged },
+        judged.extend(of_part.into_iter().map(|judged| match part.name() {
+            Some(name) => Judged { limit: format!("{name}: {}", judged.limit), ..judged },
             None => judged,
         }));
     }

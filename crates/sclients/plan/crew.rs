@@ -4,6 +4,7 @@ use super::Plan;
 use crate::config::{Begins, Config, Phase};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::time::Duration;
 
 /// The workers of one named phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +90,23 @@ impl Plan {
         Self { config, connections, sources, crews: vec![], ..self.clone() }
     }
 
+    /// How long there is to be load, where its end is known; the time in which phases open is not in it.
+    pub fn load_length(&self) -> Option<Duration> {
+        let length = |config: &Config| Some(config.warmup + config.duration?);
+        if self.crews.is_empty() {
+            return length(&self.config);
+        }
+        let mut ends: Vec<Duration> = Vec::new();
+        for crew in &self.crews {
+            let begin = match crew.begins {
+                Begins::At(at) => at,
+                Begins::After(before, pause) => ends[before] + pause,
+            };
+            ends.push(begin + length(&crew.config)?);
+        }
+        ends.into_iter().max()
+    }
+
     /// Which slots are whose.
     pub fn roster(&self) -> Roster {
         Roster { firsts: self.crews.iter().map(|crew| crew.first_slot).collect() }
@@ -138,7 +156,6 @@ impl Plan {
 mod tests {
     use super::super::samples::{config, crews_on_ample_host, plan_on_ample_host};
     use super::*;
-    use std::time::Duration;
 
     const S: Duration = Duration::from_secs(1);
 
@@ -151,6 +168,21 @@ mod tests {
         assert_eq!(at_once(&[At(S - S), After(0, S), After(1, S)]), 1);
         assert_eq!(at_once(&[At(S - S), After(0, S), After(0, S)]), 2);
         assert_eq!(at_once(&[At(S - S), After(0, S), At(S), After(2, S)]), 2);
+    }
+
+    #[test]
+    fn load_lasts_until_the_last_phase_ends() {
+        let lasting = |seconds: u32| config(1, 1).lasting(S * seconds);
+        let phases = vec![
+            ("a", lasting(20), Begins::At(S)),
+            ("b", lasting(5), Begins::After(0, S * 2)),
+            ("c", lasting(3), Begins::After(1, S)),
+        ];
+        assert_eq!(crews_on_ample_host(phases).load_length(), Some(S * 32));
+        assert_eq!(plan_on_ample_host(lasting(7), None).load_length(), Some(S * 7));
+        let mut endless = lasting(7);
+        endless.duration = None;
+        assert_eq!(plan_on_ample_host(endless, None).load_length(), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stats::{
     Counter, Counters, Fault, Gaps, Histogram, Interval95, Latency, NotSent, Outcome, Phase,
-    Sections, Signal, Strains, Times, Windows, min_samples,
+    Sections, Signal, Strains, Times, Windows,
 };
 use std::cell::LazyCell;
 
@@ -24,7 +24,7 @@ const SCHEMA: u32 = 1;
 
 /// The whole object.
 pub fn summary(summary: &Summary, verdict: &Verdict) -> Value {
-    let mut object = figures(summary, &|| verdict.clone(), &Focus::ALL);
+    let mut object = figures(summary, &|| verdict.clone(), &Verdict::of_phase, &Focus::ALL);
     object["limits"] = of_run::of_object(summary, &object).iter().map(limit).collect();
     object
 }
@@ -42,10 +42,16 @@ fn limit(judged: &Judged) -> Value {
     })
 }
 
-/// Of it but the limits, which are judged by it, what is looked at.
-pub fn figures(summary: &Summary, verdict: &dyn Fn() -> Verdict, focus: &Focus) -> Value {
+/// Of it but the limits, which are judged by it, what is looked at, with the verdicts of the run and of its
+/// phases.
+pub fn figures(
+    summary: &Summary,
+    verdict: &dyn Fn() -> Verdict,
+    of_phase: &dyn Fn(&Summary) -> Verdict,
+    focus: &Focus,
+) -> Value {
     let mut object = of_part(summary, verdict, focus);
-    if let Some(phases) = super::phases::json(summary, focus) {
+    if let Some(phases) = super::phases::json(summary, of_phase, focus) {
         object["scenario"] = phases;
     }
     object
@@ -404,12 +410,10 @@ fn certainty(object: &mut Value, windows: &Windows) {
     object["longer"] = longer.into();
 }
 
-/// A quantile needs a number of samples; fewer tell nothing of it.
+/// Quantiles of what was measured, however little: how sure they are is another figure.
 pub(super) fn distribution(histogram: &Histogram) -> Distribution {
     let micros = |nanos: u64| nanos as f64 / 1e3;
-    let enough = |quantile: &f64| histogram.count() >= min_samples(*quantile);
-    let at =
-        |quantile| Some(quantile).filter(enough).and_then(|q| histogram.quantile(q)).map(micros);
+    let at = |quantile| histogram.quantile(quantile).map(micros);
     Distribution {
         count: histogram.count(),
         mean: histogram.mean().map(|nanos| nanos / 1e3),

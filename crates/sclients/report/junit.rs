@@ -44,7 +44,8 @@ struct Case {
 /// The whole file.
 pub fn suite(summary: &Summary) -> String {
     let verdict = Verdict::of(summary);
-    let object = json::figures(summary, &|| verdict.clone(), &Focus::ALL);
+    let of_run = || verdict.clone();
+    let object = json::figures(summary, &of_run, &Verdict::of_phase, &Focus::ALL);
     let limits = of_run::of_object(summary, &object);
     let mut cases: Vec<Case> = limits.iter().map(of_limit).collect();
     cases.push(of_verdict(&verdict));
@@ -102,11 +103,11 @@ fn of_answers(summary: &Summary) -> Case {
             let _ = writeln!(beside, "{}: {count} × {}", told.outcome.name(), sent.xml());
         }
     }
-    let nothing = || ("unanswered", "nothing was answered as expected".to_owned());
+    let unanswered = verdict::unanswered(summary).join("; ");
     Case {
         class: "sclients",
         name: "answered as expected".to_owned(),
-        failure: (!verdict::answered_as_expected(summary)).then(nothing),
+        failure: (!unanswered.is_empty()).then_some(("unanswered", unanswered)),
         beside,
     }
 }

@@ -66,7 +66,7 @@ pub fn figures(summary: &Summary) -> serde_json::Value {
 
 /// Of it, what is looked at.
 pub fn figures_of(summary: &Summary, focus: &Focus) -> serde_json::Value {
-    json::figures(summary, &|| Verdict::of(summary), focus)
+    json::figures(summary, &|| Verdict::of(summary), &Verdict::of_phase, focus)
 }
 
 /// The report of a run that goes on, `elapsed` into it, for a person.

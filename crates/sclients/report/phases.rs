@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use stats::{Counter, Latency, Phase};
 use std::fmt::Write as _;
 
-/// What is told of each phase as it is of a whole run.
-const KEYS: [&str; 10] = [
+/// What is told of each phase as it is of a whole run: all that its workers count and measure. What the
+/// supervisor reads beside that, of the host, of the target and over time, is told of the run alone.
+const KEYS: [&str; 11] = [
     "plan",
     "connections",
     "storms",
     "attempts",
     "requests",
+    "sessions",
     "throughput",
     "latency_us",
     "statuses",
@@ -24,8 +26,12 @@ const KEYS: [&str; 10] = [
     "generator",
 ];
 
-/// The list, of each what is looked at; none in a run without phases.
-pub fn json(summary: &Summary, focus: &Focus) -> Option<Value> {
+/// The list, of each what is looked at and its verdict; none in a run without phases.
+pub fn json(
+    summary: &Summary,
+    verdict: &dyn Fn(&Summary) -> Verdict,
+    focus: &Focus,
+) -> Option<Value> {
     let crews = &summary.plan.crews;
     if crews.is_empty() || !focus.has(&["scenario"]) {
         return None;
@@ -42,11 +48,14 @@ pub fn json(summary: &Summary, focus: &Focus) -> Option<Value> {
             "load_after_seconds": phase.after_start(phase.loaded()),
             "seconds": phase.measured_seconds(),
         });
-        let mut whole = object::of_part(&phase, &|| Verdict::of_phase(&phase), &focus.among(&KEYS));
+        let mut whole = object::of_part(&phase, &|| verdict(&phase), &focus.among(&KEYS));
         for key in KEYS {
             if let Some(value) = whole.get_mut(key) {
                 object[key] = value.take();
             }
+        }
+        if phase.loaded().is_none() && object.get("verdict").is_some() {
+            object["verdict"] = Value::Null;
         }
         object
     };
@@ -84,6 +93,8 @@ fn row(phase: &Summary) -> String {
     let completed = phase.fold.phase(Phase::Measurement).of(Counter::RequestsCompleted);
     let mut row = String::new();
     let begins = phase.after_start(phase.loaded());
+    // One that never began claims nothing.
+    let claims = begins.map(|_| Verdict::of_phase(phase));
     let begins = begins.map_or_else(|| "never".into(), |at| format!("{at:.1} s"));
     let rate = if seconds > 0.0 { completed as f64 / seconds } else { 0.0 };
     let failed = object::failed_share(&counters);
@@ -96,7 +107,7 @@ fn row(phase: &Summary) -> String {
         grouped(rate as u64),
         quantile(0.5),
         quantile(0.99),
-        Verdict::of_phase(phase).state.name(),
+        claims.map_or("-", |verdict| verdict.state.name()),
     );
     row
 }

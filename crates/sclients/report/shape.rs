@@ -1,7 +1,7 @@
 //! The summary of a run that has not begun, with every key that it can have: by it limits are checked
 //! before anything is opened.
 
-use super::{Focus, json};
+use super::{Focus, json as object};
 use crate::fold::{Fold, Who};
 use crate::host::parse::{Periods, Softnet, TCP_COUNTERS, Tracked};
 use crate::host::{Baseline, HostStrain};
@@ -9,24 +9,25 @@ use crate::plan::Plan;
 use crate::summary::{ChildRecord, Course, Summary};
 use crate::verdict::{State, Verdict};
 use dispatch::Instant;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stats::{
     Counters, Gaps, Histogram, Interval, Latency, NotSent, Outcome, Phase, STATUS_FIRST,
     STATUS_LAST,
 };
 use wire::Final;
 
-/// Every key that the summary of `plan` may have. Values mean nothing; each class that is told only where it
-/// occurred is a whole number.
+/// Every key that the summary of `plan` may have, those of its phases among them. Values mean nothing; each
+/// class that is told only where it occurred is a whole number.
 pub fn shape(plan: &Plan) -> Value {
-    let mut fold = Fold::default();
+    let mut fold = Fold::of(plan.roster());
     for slot in 0..plan.config.procs {
         let who = Who::Worker(slot, 0);
         fold.set_own(who, vec![Histogram::default(); Latency::COUNT]);
         fold.take_last_words(who, Final::default());
     }
-    for phase in Phase::ALL.iter().copied() {
-        take_everything(&mut fold, Who::Worker(0, 0), phase);
+    for crew in 0..plan.roster().count() {
+        let who = Who::Worker(plan.slots_of(crew).start, 0);
+        Phase::ALL.iter().for_each(|phase| take_everything(&mut fold, who, *phase));
     }
     for slot in 0..plan.targets {
         take_everything(&mut fold, Who::Target(slot, 0), Phase::Measurement);
@@ -38,7 +39,30 @@ pub fn shape(plan: &Plan) -> Value {
         ..Course::default()
     };
     let verdict = || Verdict { state: State::Valid, reasons: vec![], notes: vec![] };
-    json::of_part(&Summary { plan: plan.clone(), fold, course }, &verdict, &Focus::ALL)
+    let summary = Summary { plan: plan.clone(), fold, course };
+    let mut shape = object::figures(&summary, &verdict, &|_| verdict(), &Focus::ALL);
+    give_ends(&mut shape);
+    shape
+}
+
+/// Where intervals may be, two ends.
+fn give_ends(value: &mut Value) {
+    let ends = || json!([null, null]);
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(give_ends),
+        Value::Object(object) => {
+            for (key, value) in object {
+                match value {
+                    Value::Object(quantiles) if key == "ci" => {
+                        quantiles.values_mut().for_each(|ci| *ci = ends());
+                    }
+                    value if key.ends_with("_ci") => *value = ends(),
+                    value => give_ends(value),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Every class of failure, every reason and every status, once.

@@ -17,12 +17,16 @@ pub(super) fn steady(soak: &Soak) -> Value {
         Steady::Backlog { .. } => ("backlog", None, None),
         Steady::From(_) => ("steady", None, None),
     };
+    // As a number, for limits.
+    let steady = (soak.steady != Steady::TooShort)
+        .then(|| u64::from(matches!(soak.steady, Steady::From(_))));
     let grows = match soak.steady {
         Steady::Backlog { per_window, .. } => Some(per_window / soak.window_seconds),
         _ => None,
     };
     json!({
         "state": state,
+        "steady": steady,
         "text": soak.steady_words(),
         "warmup_seconds": soak.steady.warm_from().map(|window| soak.seconds_to(window)),
         "of": of,
@@ -35,8 +39,11 @@ pub(super) fn steady(soak: &Soak) -> Value {
 pub(super) fn drift(soak: &Soak) -> Value {
     let mut object = Map::new();
     object.insert("verdict".into(), soak.verdict().name().into());
+    object.insert("drifting".into(), soak.count().into());
     object.insert("text".into(), soak.words().into());
-    object.insert("seconds".into(), (soak.windows as f64 * soak.window_seconds).into());
+    let (from, seconds) = soak.tested();
+    object.insert("from_seconds".into(), from.into());
+    object.insert("seconds".into(), seconds.into());
     object.insert("window_seconds".into(), soak.window_seconds.into());
     for judged in &soak.judged {
         object.insert(judged.series.key.clone(), series(soak, judged));
@@ -54,7 +61,8 @@ fn series(soak: &Soak, judged: &Judged) -> Value {
     };
     let drift = judged.drift.as_ref().filter(|_| judged.is_told());
     let per_hour = |slope: f64| slope * soak.per_hour();
-    let [at, soonest, latest] = soak.hours_to_limit(judged);
+    let hours = drift.and_then(|_| to_limit(soak, judged));
+    let [at, soonest, latest] = hours.clone().unwrap_or_default();
     json!({
         "state": state,
         "unit": series.unit.name(),
@@ -66,11 +74,19 @@ fn series(soak: &Soak, judged: &Judged) -> Value {
         "threshold": drift.map(|_| threshold),
         "limit": series.limit,
         "hours_to_limit": at,
-        "hours_to_limit_ci": at.map(|_| [soonest, latest]),
+        "hours_to_limit_ci": hours.map(|_| [soonest, latest]),
         "blocks": drift.map(|drift| drift.blocks),
         "block_seconds": drift.map(|drift| drift.block as f64 * soak.window_seconds),
         "step": step(soak, drift),
     })
+}
+
+/// Hours until a series is at its limit, at the earliest and at the latest; `never` is what does not go there.
+/// None where it drifts and has no limit that is known.
+fn to_limit(soak: &Soak, judged: &Judged) -> Option<[Value; 3]> {
+    let known = !judged.drifts || judged.series.limit.is_some();
+    let hours = |hours: Option<f64>| hours.map_or_else(|| "never".into(), Value::from);
+    known.then(|| soak.hours_to_limit(judged).map(hours))
 }
 
 /// The place that divides a series best.

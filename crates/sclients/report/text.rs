@@ -92,11 +92,12 @@ fn heading(page: &mut Page, summary: &Summary) {
 fn job(summary: &Summary) -> String {
     let (plan, config) = (&summary.plan, &summary.plan.config);
     let procs = grouped(config.procs.into());
+    let workers = if config.procs == 1 { "worker" } else { "workers" };
     if !plan.crews.is_empty() {
         let (phases, all) = (plan.crews.len(), grouped(plan.connections));
-        return format!("{phases} phases, {procs} workers, {all} connections");
+        let phases = if phases == 1 { "1 phase".to_owned() } else { format!("{phases} phases") };
+        return format!("{phases}, {procs} {workers}, {all} connections");
     }
-    let workers = if config.procs == 1 { "worker" } else { "workers" };
     let (conns, total) = (grouped(config.conns.into()), grouped(plan.connections));
     let places = format!("{procs} {workers} × {conns} connections = {total}");
     match &config.load {
@@ -169,14 +170,18 @@ pub(super) fn figure(judged: &Judged) -> String {
     let Some((value, unit)) = judged.value.zip(judged.unit) else {
         return "without a value".to_owned();
     };
+    let size = value.abs();
     let text = match unit {
-        Unit::Time(nanos) => duration(value * nanos),
-        Unit::Share => format!("{}%", short(value * 100.0)),
-        Unit::Bytes => bytes(value.round() as u64),
-        Unit::Number if value.fract() == 0.0 => grouped(value as u64),
-        Unit::Number => short(value),
+        _ if size.is_infinite() => "never".to_owned(),
+        Unit::Time(nanos) => duration(size * nanos),
+        Unit::Share => format!("{}%", short(size * 100.0)),
+        Unit::Bytes => bytes(size.round() as u64),
+        Unit::Number if size.fract() == 0.0 => grouped(size as u64),
+        Unit::Number => short(size),
     };
-    if judged.at_least { format!("≥ {text}") } else { text }
+    let least = if judged.at_least { "≥ " } else { "" };
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{least}{sign}{text}")
 }
 
 /// With as many decimals as four digits need, none of them for nothing.
@@ -385,23 +390,29 @@ fn statuses(page: &mut Page, summary: &Summary, counters: &Counters) {
         return;
     }
     let unexpected = counters.of(Counter::RequestsUnexpected);
-    let note = if unexpected > 0 {
-        let expected: Vec<String> = summary
-            .plan
-            .config
-            .expected_statuses
-            .iter()
-            .map(|(first, last)| format!("{first}-{last}"))
-            .collect();
-        format!("   ({} not in {})", grouped(unexpected), expected.join(","))
-    } else {
-        String::new()
+    let note = match unexpected {
+        0 => String::new(),
+        count => format!("   ({} {})", grouped(count), not_expected(summary)),
     };
     page.line("statuses", &format!("{}{note}", all.join("  ")));
     let failed = counters.of(Counter::ChecksFailed);
     if failed > 0 {
         page.line("checks", &format!("{} requests failed one", grouped(failed)));
     }
+}
+
+/// What of statuses was not expected: where steps or phases have their own, each knows itself.
+fn not_expected(summary: &Summary) -> String {
+    let plan = &summary.plan;
+    let config = plan.load_of(0);
+    let others = plan.crews.iter().any(|crew| {
+        crew.config.sessions.is_some() || crew.config.expected_statuses != config.expected_statuses
+    });
+    if others || config.sessions.is_some() {
+        return "not expected".to_owned();
+    }
+    let ranges = config.expected_statuses.iter().map(|(first, last)| format!("{first}-{last}"));
+    format!("not in {}", ranges.collect::<Vec<_>>().join(","))
 }
 
 fn throughput(page: &mut Page, summary: &Summary, seconds: f64) {

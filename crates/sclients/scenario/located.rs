@@ -107,6 +107,14 @@ pub struct Shown {
     message: String,
 }
 
+impl Shown {
+    /// At the same place, that this is wrong.
+    #[must_use]
+    pub fn saying(&self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self.clone() }
+    }
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, line, column, excerpt, indent, width, message } = self;

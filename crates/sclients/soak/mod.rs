@@ -4,8 +4,10 @@
 //! The generator's own series are tested first: if our memory, our processor time per request or our
 //! lateness drifts, what is said of the server's drift cannot be trusted. Nothing is read here; every value
 //! is the fold's, so the same is said while the run goes on, at its end and afterwards. Start at
-//! [`Soak::of`]; `series` says what is tested and how much of it is too much, `words` says it.
+//! [`Soak::of`]; `even` says in which part of the run the load is the same by plan, which alone is looked at,
+//! `series` what is tested and how much of it is too much, `words` says it.
 
+mod even;
 mod series;
 mod words;
 
@@ -15,6 +17,7 @@ pub use words::value;
 use crate::summary::Summary;
 use series::Axis;
 use stats::{BLOCKS_MIN, Drift, Steady, after, significant};
+use std::ops::Range;
 
 /// How a run went over time.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Soak {
     pub window_seconds: f64,
     /// From the first window to the last.
     pub windows: u64,
+    /// Those in which the load was the same by plan, which alone were tested; none is all.
+    pub even: Option<Range<u64>>,
     /// The number of the first window of measurement.
     pub first: u64,
     /// Where it settled.
@@ -88,10 +93,12 @@ impl Soak {
                 .filter_map(|series| Some((series.points.first()?.0, series.points.last()?.0)))
         };
         let first = ends().map(|(first, _)| first).min().unwrap_or(0);
-        let last = ends().map(|(_, last)| last).max();
-        let windows = last.map_or(0, |last| last - first + 1);
+        let end = ends().map(|(_, last)| last + 1).max().unwrap_or(first);
+        let all_of_it = if axis.even.is_some() { axis.measured.clone() } else { first..end };
+        let (first, windows) = (all_of_it.start, all_of_it.end - all_of_it.start);
         let judged = judge(all, steady.warm_from().unwrap_or(first));
-        Self { window_seconds: axis.window_seconds, windows, first, steady, judged }
+        let (window_seconds, even) = (axis.window_seconds, axis.even);
+        Self { window_seconds, windows, even, first, steady, judged }
     }
 
     /// What is said of the whole.
@@ -105,6 +112,14 @@ impl Soak {
             Verdict::TooShort
         } else {
             Verdict::None
+        }
+    }
+
+    /// How many series of the server drift; none where that cannot be told.
+    pub fn count(&self) -> Option<usize> {
+        match self.verdict() {
+            Verdict::None | Verdict::Drifts => Some(self.drifting().count()),
+            Verdict::Untrusted | Verdict::TooShort => None,
         }
     }
 
@@ -126,6 +141,12 @@ impl Soak {
     /// Whether the run was long enough for anything to be said.
     pub fn is_long_enough(&self) -> bool {
         self.windows >= BLOCKS_MIN as u64
+    }
+
+    /// What was tested: when it begins and how long it is, in seconds.
+    pub fn tested(&self) -> (f64, f64) {
+        let even = self.even.clone().unwrap_or(self.first..self.first + self.windows);
+        (self.seconds_to(even.start), (even.end - even.start) as f64 * self.window_seconds)
     }
 
     /// From the begin of measurement to window `window`, in seconds.
@@ -249,6 +270,7 @@ mod tests {
         let per_hour = drift.trend.slope * soak.per_hour();
         assert!((per_hour / (60.0 * MIB) - 1.0).abs() < 0.01, "{per_hour}");
         // 1 GiB is 1,024 minutes at 1 MiB a minute, less the 25 of them that are gone.
+        assert_eq!(soak.count(), Some(1));
         let words = soak.words();
         assert!(
             words.contains("target rss +1023 KiB/min") && words.contains("16.7 h to the limit"),
@@ -279,6 +301,7 @@ mod tests {
     fn a_short_run_is_too_short() {
         let soak = run(10, leaks, flat, even);
         assert_eq!((soak.verdict(), soak.is_long_enough()), (Verdict::TooShort, false));
+        assert_eq!(soak.count(), None);
         assert_eq!(soak.steady, Steady::TooShort);
     }
 }

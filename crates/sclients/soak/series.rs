@@ -1,8 +1,10 @@
 //! What is tested for drift, and how much of it is too much: one entry per series.
 
+use super::even::longest;
 use crate::levels::{What, Whose};
 use crate::summary::Summary;
 use stats::{Addend, Flow, Latency, Level, Pace, Point, Windows};
+use std::ops::Range;
 use std::time::Duration;
 
 /// A value of a series is of at least so long.
@@ -95,11 +97,15 @@ pub struct Series {
 }
 
 /// The windows that all series are put into: those of the widest, and at least [`WINDOW`] long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Axis {
     /// In intervals.
     width: u64,
     pub(super) window_seconds: f64,
+    /// All of measurement.
+    pub(super) measured: Range<u64>,
+    /// Those in which the load is the same by plan; none is all.
+    pub(super) even: Option<Range<u64>>,
 }
 
 impl Axis {
@@ -111,7 +117,17 @@ impl Axis {
         let width =
             levels.chain(latencies).chain([fold.paces().width(), least.next_power_of_two()]).max();
         let width = width.expect("there is the least");
-        Self { width, window_seconds: width as f64 * interval.as_secs_f64() }
+        let mut firsts = fold.paces().iter().map(|window| window.first / width);
+        let first = firsts.next();
+        let last = firsts.last().or(first);
+        let measured = first.zip(last).map_or(0..0, |(first, last)| first..last + 1);
+        let nanos = width * interval.as_nanos() as u64;
+        let whole = measured.start * nanos..measured.end * nanos;
+        let even = longest(summary, &whole, nanos);
+        // Of a window that is half in it nobody knows which half.
+        let even = even.map(|even| even.start.div_ceil(nanos)..even.end / nanos);
+        let even = even.map(|even| even.start..even.end.max(even.start));
+        Self { width, window_seconds: nanos as f64 / 1e9, measured, even }
     }
 
     fn points<V: Addend>(
@@ -120,9 +136,10 @@ impl Axis {
         of: impl Fn(&V) -> Option<f64>,
     ) -> Vec<Point> {
         let wide = windows.in_windows_of(self.width);
-        wide.iter()
-            .filter_map(|window| Some((window.first / self.width, of(&window.value)?)))
-            .collect()
+        let numbered = wide.iter().map(|window| (window.first / self.width, window.value));
+        let even = |number: &u64| self.even.as_ref().is_none_or(|even| even.contains(number));
+        let looked_at = numbered.filter(|(number, _)| even(number));
+        looked_at.filter_map(|(number, value)| Some((number, of(&value)?))).collect()
     }
 
     /// A quantile of a latency, in microseconds.

@@ -2,7 +2,7 @@
 
 use super::{Judged, Side, Soak, Unit, Verdict};
 use crate::number::{bytes, duration, grouped};
-use stats::{Of, Steady};
+use stats::{BLOCKS_MIN, Of, Steady};
 
 /// Memory that grows faster is told by the minute.
 const BYTES_PER_HOUR_SLOW: f64 = 6.0 * 1_048_576.0;
@@ -15,7 +15,9 @@ impl Soak {
             drifting.map(|judged| self.drift_words(judged)).collect::<Vec<_>>().join("; ")
         };
         let (ours, theirs) = (of(Side::Generator), of(Side::Server));
-        let length = duration(self.windows as f64 * self.window_seconds * 1e9);
+        let (_, seconds) = self.tested();
+        let length = duration(seconds * 1e9);
+        let even = if self.even.is_some() { " of even load" } else { "" };
         match self.verdict() {
             Verdict::Untrusted if theirs.is_empty() => {
                 format!("cannot be trusted, since the generator itself drifts: {ours}")
@@ -27,8 +29,16 @@ impl Soak {
             }
             Verdict::Drifts => theirs,
             Verdict::TooShort if !self.is_long_enough() => "too short to tell".to_owned(),
-            Verdict::TooShort => format!("{length} are too short to tell{}", self.untold_words()),
-            Verdict::None => format!("none in {length}: {} series", self.seen().count()),
+            Verdict::TooShort if seconds == 0.0 => {
+                "too short to tell: the load changes by plan all the time".to_owned()
+            }
+            Verdict::TooShort if seconds < BLOCKS_MIN as f64 * self.window_seconds => format!(
+                "too short to tell: the load changes by plan, and is even for {length} at most"
+            ),
+            Verdict::TooShort => {
+                format!("{length}{even} are too short to tell{}", self.untold_words())
+            }
+            Verdict::None => format!("none in {length}{even}: {} series", self.seen().count()),
         }
     }
 

@@ -834,7 +834,7 @@ pub(super) fn show_all(world: &World) {
             let mut plan = plan.clone();
             // Standard error may be a file where standard output is a terminal.
             plan.config.color = Color::Never;
-            let (fold, course) = (world.fold.clone(), world.course(world.conductor.begun));
+            let (fold, course) = (world.fold.clone(), world.course_so_far());
             let summary = Summary { plan: *plan, fold, course };
             report::so_far(&summary, elapsed)
         }

@@ -13,7 +13,8 @@ use crate::trend::{Trend, median};
 pub const BLOCKS_MIN: usize = 12;
 /// More blocks than this are not made: beyond, pairs cost time and tell little.
 pub const BLOCKS_MAX: usize = 120;
-/// Neighbouring blocks are alike if their correlation is this or more, either way.
+/// Neighbouring blocks are alike if their correlation is this or more. Where it is below 0 they are less so than
+/// by chance, and a trend is found more seldom than that where there is none.
 const ALIKE: f64 = 0.2;
 /// No correlation of blocks counts for more.
 const ALIKE_MAX: f64 = 0.9;
@@ -76,10 +77,13 @@ impl Drift {
         let windows = last - first + 1;
         let mut block = shortest.max(windows.div_ceil(BLOCKS_MAX as u64));
         let mut blocks = Blocks::of(points, block)?;
+        // Twice as long each time, and at last as long as leaves enough of them.
+        let longest = windows / BLOCKS_MIN as u64;
         while !blocks.tell()
-            && let Some(longer) = Blocks::of(points, 2 * block)
+            && block < longest
+            && let Some(longer) = Blocks::of(points, (2 * block).min(longest))
         {
-            (block, blocks) = (2 * block, longer);
+            (block, blocks) = ((2 * block).min(longest), longer);
         }
         let tells = blocks.tell();
         if tells
@@ -180,7 +184,7 @@ impl Blocks {
 
     /// Whether they are long enough.
     fn tell(&self) -> bool {
-        self.alike.abs() < ALIKE || self.outgrown
+        self.alike < ALIKE || self.outgrown
     }
 
     /// The chance of such a trend among blocks of which each has so much of the one before: their sum of

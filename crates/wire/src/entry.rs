@@ -61,8 +61,8 @@ pub struct EntryRecord {
     pub distributions: Vec<DistributionsRecord>,
     /// What servers sent.
     pub samples: SamplesRecord,
-    /// What was counted of sessions by all workers.
-    pub sessions: Vec<SessionRecord>,
+    /// What was counted of sessions by all workers of a crew, and which; 0 where there is one.
+    pub sessions: Vec<(u32, Vec<SessionRecord>)>,
     /// How requests came at targets.
     pub arrivals: Vec<(WhoRecord, GapsRecord)>,
     /// Last words.
