@@ -33,9 +33,13 @@ impl Lock {
     /// # Errors
     /// What the system says.
     pub fn write(&mut self) -> io::Result<()> {
+        let pid = format!("{}\n", std::process::id());
+        // What stands there is written over: where that fails it is still told.
+        self.held.rewind()?;
+        self.held.write_all(pid.as_bytes())?;
+        self.held.set_len(pid.len() as u64)?;
         self.writes = true;
-        self.held.set_len(0)?;
-        writeln!(self.held, "{}", std::process::id())
+        Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ pub enum JournalError {
     #[error("{0}: {1}; name another folder")]
     Folder(String, io::Error),
     /// The system refuses what has to be done in it.
-    #[error("{0}: {1}; it has to be there, yours and with room left")]
+    #[error("{0}: {1}; see that it can be read and written, and that there is room")]
     Use(String, io::Error),
     /// Nobody knows whether somebody writes there.
     #[error(
@@ -127,10 +127,10 @@ impl Journal {
         first: &Payload,
     ) -> Result<Self, JournalError> {
         let name = folder.name();
-        lock.write().map_err(|error| JournalError::Use(name.clone(), error))?;
         let disk = Box::new(Files(folder.clone()));
         let keeper = Keeper::start(folder, disk, run, end, first);
-        let keeper = keeper.map_err(|error| JournalError::Use(name, error))?;
+        let refused = |error| JournalError::Use(name, error);
+        let keeper = keeper.and_then(|keeper| lock.write().map(|()| keeper)).map_err(refused)?;
         Ok(Self { keeper, _lock: lock })
     }
 }
