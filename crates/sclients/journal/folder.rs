@@ -76,9 +76,9 @@ impl Folder {
             // It may have been there, for others to read.
             fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700)).map_err(refused)?;
         }
-        let lock = self.lock()?;
+        let mut lock = self.lock()?;
         match builder.recursive(false).create(self.0.join(JOURNAL)) {
-            Ok(()) => Ok(lock),
+            Ok(()) => lock.write().map(|()| lock).map_err(refused),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(JournalError::Taken(self.name()))
             }

@@ -89,7 +89,7 @@ pub enum JournalError {
 pub struct Journal {
     /// The threads.
     pub keeper: Keeper,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Journal {
@@ -115,13 +115,16 @@ impl Journal {
         end: End,
         plan: &Plan,
     ) -> Result<Self, JournalError> {
-        let begun = entry::begun(plan);
-        Self::write_on(folder, lock, run, end, &begun)
+        let (begun, name) = (entry::begun(plan), folder.name());
+        let mut journal = Self::write_on(folder, lock, run, end, &begun)?;
+        // Not before: where it cannot go on, it is still the run of who died.
+        journal.lock.write().map_err(|error| JournalError::Use(name, error))?;
+        Ok(journal)
     }
 
     fn write_on(
         folder: Folder,
-        mut lock: Lock,
+        lock: Lock,
         run: [u8; 16],
         end: End,
         first: &Payload,
@@ -129,9 +132,8 @@ impl Journal {
         let name = folder.name();
         let disk = Box::new(Files(folder.clone()));
         let keeper = Keeper::start(folder, disk, run, end, first);
-        let refused = |error| JournalError::Use(name, error);
-        let keeper = keeper.and_then(|keeper| lock.write().map(|()| keeper)).map_err(refused)?;
-        Ok(Self { keeper, _lock: lock })
+        let keeper = keeper.map_err(|error| JournalError::Use(name, error))?;
+        Ok(Self { keeper, lock })
     }
 }
 
