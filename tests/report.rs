@@ -268,6 +268,22 @@ fn a_full_disk_stops_no_load_and_is_told() {
     assert!(left.iter().all(|name| !name.to_str().unwrap().ends_with(".next")), "{left:?}");
 }
 
+#[test]
+fn a_second_signal_waits_for_no_disk_that_is_full() {
+    let (_parent, folder) = folder();
+    let words =
+        "--format json --progress 100ms --interval 100ms --conns 20 --rate 500 --duration 1h";
+    let line = format!("ulimit -f 8; exec {BINARY} {words} --out {}", folder.display());
+    let mut run = driver::shell(&line).spawn();
+    run.await_line("the journal cannot be written");
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGTERM);
+    let done = run.wait_for(Duration::from_secs(10)).expect(130);
+    assert!(done.waited < Duration::from_millis(1_500), "{:?}", done.waited);
+    assert!(done.stderr.concat().contains("its disk was not waited for"), "{:?}", done.stderr);
+    done.json().assert_reason("the journal's disk took nothing at the end");
+}
+
 /// The disk is full for a while: nothing is lost, and the report is the same.
 #[test]
 fn a_disk_that_is_full_for_a_while_loses_nothing() {
@@ -517,6 +533,11 @@ fn what_cannot_be_resumed_is_refused() {
     refused(resume(&dead).words("--procs 2").run(), "leave --procs out");
     refused(resume(&dead).words("http://127.0.0.1/").run(), "leave TARGET out");
     refused(resume(&dead).run(), "the value of header Authorization was not kept");
+    let line = format!("ulimit -f 0; exec {BINARY} -H Authorization:Bearer-4711 --resume");
+    let full = driver::shell(&format!("{line} {}", dead.display())).run();
+    assert!(!full.stderr.concat().contains("another folder"), "{:?}", full.stderr);
+    refused(full, &format!("--resume {}: File too large", dead.display()));
+    report(&dead, "").expect(INVALID).json().assert_invalid("the supervisor died");
     let done = resume(&dead).words("-H Authorization:Bearer-4711").run();
     assert_eq!((done.code(), done.json().count("requests.due")), (INVALID, 300));
 }

@@ -33,9 +33,13 @@ impl Lock {
     /// # Errors
     /// What the system says.
     pub fn write(&mut self) -> io::Result<()> {
+        let pid = format!("{}\n", std::process::id());
+        // What stands there is written over: where that fails it is still told.
+        self.held.rewind()?;
+        self.held.write_all(pid.as_bytes())?;
+        self.held.set_len(pid.len() as u64)?;
         self.writes = true;
-        self.held.set_len(0)?;
-        writeln!(self.held, "{}", std::process::id())
+        Ok(())
     }
 }
 
@@ -72,9 +76,9 @@ impl Folder {
             // It may have been there, for others to read.
             fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700)).map_err(refused)?;
         }
-        let lock = self.lock()?;
+        let mut lock = self.lock()?;
         match builder.recursive(false).create(self.0.join(JOURNAL)) {
-            Ok(()) => Ok(lock),
+            Ok(()) => lock.write().map(|()| lock).map_err(refused),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(JournalError::Taken(self.name()))
             }

@@ -36,7 +36,7 @@ pub enum JournalError {
     #[error("{0}: {1}; name another folder")]
     Folder(String, io::Error),
     /// The system refuses what has to be done in it.
-    #[error("{0}: {1}; it has to be there, yours and with room left")]
+    #[error("{0}: {1}; see that it can be read and written, and that there is room")]
     Use(String, io::Error),
     /// Nobody knows whether somebody writes there.
     #[error(
@@ -89,7 +89,7 @@ pub enum JournalError {
 pub struct Journal {
     /// The threads.
     pub keeper: Keeper,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Journal {
@@ -115,23 +115,25 @@ impl Journal {
         end: End,
         plan: &Plan,
     ) -> Result<Self, JournalError> {
-        let begun = entry::begun(plan);
-        Self::write_on(folder, lock, run, end, &begun)
+        let (begun, name) = (entry::begun(plan), folder.name());
+        let mut journal = Self::write_on(folder, lock, run, end, &begun)?;
+        // Not before: where it cannot go on, it is still the run of who died.
+        journal.lock.write().map_err(|error| JournalError::Use(name, error))?;
+        Ok(journal)
     }
 
     fn write_on(
         folder: Folder,
-        mut lock: Lock,
+        lock: Lock,
         run: [u8; 16],
         end: End,
         first: &Payload,
     ) -> Result<Self, JournalError> {
         let name = folder.name();
-        lock.write().map_err(|error| JournalError::Use(name.clone(), error))?;
         let disk = Box::new(Files(folder.clone()));
         let keeper = Keeper::start(folder, disk, run, end, first);
         let keeper = keeper.map_err(|error| JournalError::Use(name, error))?;
-        Ok(Self { keeper, _lock: lock })
+        Ok(Self { keeper, lock })
     }
 }
 

@@ -124,7 +124,7 @@ impl Part {
 }
 
 fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, JournalError> {
-    let refused = |error| JournalError::Folder(path.display().to_string(), error);
+    let refused = |error| JournalError::Use(path.display().to_string(), error);
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(refused)?;
     file.take(most).read_to_end(&mut bytes).map_err(refused)?;

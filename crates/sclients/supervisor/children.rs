@@ -660,6 +660,29 @@ mod tests {
         assert_eq!(death.gap, Duration::from_secs(3));
     }
 
+    #[test]
+    fn a_second_is_reported_when_everybody_at_work_has_told_of_it() {
+        let at = |millis: u64| Instant::from_nanos(millis * 1_000_000);
+        let mut children = Children::new(Executable::open().unwrap());
+        let mut fold = Fold::default();
+        let child = |slot, state, loaded| {
+            let child = Child::new(Role::Worker, (slot, 0), 0);
+            Child { state, loaded, past: true, ..child }
+        };
+        let running = |slot| child(slot, State::Running, Some(at(500)));
+        children.all = vec![running(0), running(1), child(2, State::Dead, Some(at(500)))];
+        let mut report = |slot, ended| {
+            let interval = stats::Interval::new(0, stats::Phase::Measurement);
+            fold.take(Who::Worker(slot, 0), &interval, at(ended)).unwrap();
+            [at(1_000), at(2_000)].map(|second| children.have_reported(second, &fold))
+        };
+        assert_eq!(report(0, 1_000), [false, false], "one is missing");
+        assert_eq!(report(1, 1_001), [true, false], "who is dead reports no more");
+        assert_eq!(report(0, 2_000), [true, false]);
+        children.all.push(child(3, State::Starting, None));
+        assert!(!children.have_reported(at(1_000), &fold), "who begins is waited for a little");
+    }
+
     /// The process of this number may be a stranger by now: the kernel uses numbers again.
     #[test]
     fn who_is_reaped_or_died_with_an_earlier_supervisor_is_sent_no_signal() {
