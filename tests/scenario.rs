@@ -282,6 +282,25 @@ fn an_open_loop_begins_sessions_by_its_schedule() {
 }
 
 #[test]
+fn a_pause_behind_the_last_step_is_waited_out_whatever_becomes_of_the_connection() {
+    let steps = "[[session]]\nname = \"a\"\n[[session.step]]\nrequest = \"GET /order\"\n[[session.step]]\npause = \"300ms\"\n";
+    let closed = "--conns 2 --duration 1s --think 100ms";
+    let open = "--conns 2 --duration 1s --rate 200 --on-busy drop";
+    for (manner, words, most) in [
+        (Manner::default(), closed, 2 * 3),
+        (Manner { closes: true, ..Manner::default() }, closed, 2 * 3),
+        (Manner::default(), open, 2 * 4),
+    ] {
+        let shop = Shop::open(manner);
+        let report = run(&written(steps), &format!("{words} {}", shop.url())).json();
+        assert_sessions(&report);
+        let orders = shop.seen.lock().unwrap().orders;
+        assert!((2..=most).contains(&orders), "{orders} with {words}");
+        assert!(count(report.at("sessions.0"), "completed") <= orders);
+    }
+}
+
+#[test]
 fn what_is_not_found_ends_the_session_and_what_breaks_is_counted() {
     let shop = Shop::open(Manner { forgets: 5, breaks: 7, ..Manner::default() });
     let folder = written(BUY);

@@ -346,6 +346,10 @@ check = "failed < 0.1%"
             ),
             ("[[session]]\nname = 'a'".into(), "2:8: this session makes no request; write"),
             ("[[session]]\nname = 'a b'".into(), "2:8: this session makes no request"),
+            (
+                session("loop = 2\nsteps = [{ pause = '1s' }, { request = 'GET /' }]"),
+                "2:8: this session begins with a pause",
+            ),
             ("session = 3".into(), "1:11: this is a number, but session is an array of tables"),
             (session("weight = 1"), "4:1: key `weight` is not known in a step"),
             (

@@ -97,7 +97,7 @@ impl Session {
                 "this session makes no request; write [[session.step]] request = \"GET /\"",
             ));
         }
-        if matches!(steps.first(), Some(Step::Think(..))) {
+        if steps.first().is_some_and(Step::begins_with_pause) {
             return Err(name.mistake(
                 "this session begins with a pause; begin with a request and pause behind it",
             ));
@@ -119,6 +119,14 @@ impl Step {
             Self::Request(_) => true,
             Self::Think(..) => false,
             Self::Loop(_, steps) => steps.iter().any(Self::has_request),
+        }
+    }
+
+    fn begins_with_pause(&self) -> bool {
+        match self {
+            Self::Request(_) => false,
+            Self::Think(..) => true,
+            Self::Loop(_, steps) => steps.first().is_some_and(Self::begins_with_pause),
         }
     }
 

@@ -7,6 +7,9 @@
 //!   ▲         │ bad value │ failed                     │ nothing extracted · last step
 //!   └─────────┴───────────┴────────── over ◀───────────┘
 //! ```
+//!
+//! A pause behind the last step belongs to the session: its user lingers at the place, and the session is
+//! over when the pause is.
 
 use super::account::Exchange;
 use super::load::{Load, Place};
@@ -75,11 +78,6 @@ impl Sessions {
     /// What was counted since the last cut.
     pub fn cut(&mut self) -> Vec<stats::SessionCounts> {
         self.score.cut()
-    }
-
-    /// When the next request of `user` is due.
-    pub fn due(&mut self, user: UserId) -> Instant {
-        self.users.of(user).due
     }
 
     /// Another user, with their first request before them.
@@ -167,6 +165,10 @@ impl Sessions {
         Played { unexpected, failed: verdict != Verdict::default(), next }
     }
 
+    fn lingers(&self, user: UserId) -> bool {
+        self.users.lingers(user, &self.program)
+    }
+
     #[inline]
     fn over(&mut self, user: UserId) {
         self.users.release(user, &self.program);
@@ -179,7 +181,7 @@ struct Played {
     unexpected: bool,
     /// A check failed, or an extraction.
     failed: bool,
-    /// When the user's next request is due; none where the session is over.
+    /// When the user goes on; none where the session is over.
     next: Option<Instant>,
 }
 
@@ -233,7 +235,7 @@ impl Load {
     }
 
     /// The request of the place's user was answered at `at`, with this status: it is judged, and the user
-    /// goes on or leaves. Returns when their next request is due.
+    /// goes on, lingers or leaves. Returns when they go on.
     pub(super) fn played(
         &mut self,
         connection: &mut Connection<Self>,
@@ -254,6 +256,25 @@ impl Load {
             connection.place.opening.user = None;
         }
         played.next
+    }
+
+    /// When the user at `place` goes on; none where nobody is there, or whoever lingered until `now` leaves.
+    pub(super) fn goes_on(&mut self, place: &mut Place, now: Instant) -> Option<Instant> {
+        let (sessions, user) = (self.sessions.as_mut()?, place.opening.user?);
+        let User { session, due, .. } = *sessions.users.of(user);
+        if now >= due && sessions.lingers(user) {
+            sessions.score.session(session).completed += 1;
+            sessions.over(user);
+            place.opening.user = None;
+            return None;
+        }
+        Some(due)
+    }
+
+    /// Whether the user at `place` has no request any more, only a pause.
+    pub(super) fn lingers(&self, place: &Place) -> bool {
+        let sessions = self.sessions.as_ref().zip(place.opening.user);
+        sessions.is_some_and(|(sessions, user)| sessions.lingers(user))
     }
 
     /// The request under way at `place`, if there is one, has failed, and with it its session.

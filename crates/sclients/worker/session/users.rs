@@ -117,6 +117,11 @@ impl Users {
         self.free.push(id);
     }
 
+    /// Whether nothing but a pause is left of the session: it is over when that is.
+    pub fn lingers(&self, id: UserId, program: &Program) -> bool {
+        self.users[index(id)].lingers(program)
+    }
+
     /// The user of this name, and what draws for them.
     #[inline]
     pub fn drawing(&mut self, id: UserId) -> (&mut User, &mut Xoshiro256PlusPlus) {
@@ -131,8 +136,8 @@ impl Users {
 }
 
 impl User {
-    /// Goes on behind the request that ended at `end`; returns when the next one is due, none where the
-    /// session was played to its end.
+    /// Goes on behind the request that ended at `end`; returns when the next one is due, or until when the
+    /// user lingers; none where the session was played to its end.
     #[inline]
     pub fn advance(
         &mut self,
@@ -151,7 +156,11 @@ impl User {
         }
     }
 
-    /// Through pauses and loops to the next request.
+    fn lingers(&self, program: &Program) -> bool {
+        matches!(program.steps[self.at as usize - 1], StepPlay::End)
+    }
+
+    /// Through pauses and loops to the next request, or to the end.
     #[inline(never)]
     fn walk(
         &mut self,
@@ -164,11 +173,11 @@ impl User {
             let step = program.steps[self.at as usize];
             self.at += 1;
             match step {
-                StepPlay::End => return None,
+                StepPlay::End if pause == 0 => return None,
+                StepPlay::End => break,
                 StepPlay::Request(request) => {
                     self.request = request;
-                    self.due = end + Duration::from_nanos(pause);
-                    return Some(self.due);
+                    break;
                 }
                 StepPlay::Pause(from, to) => {
                     pause = pause.saturating_add(between(from, to, random.next_u64()));
@@ -184,6 +193,8 @@ impl User {
                 }
             }
         }
+        self.due = end + Duration::from_nanos(pause);
+        Some(self.due)
     }
 }
 
@@ -232,6 +243,8 @@ mod tests {
     use wire::StepCode::{Again, Pause, Repeat};
 
     const END: Instant = Instant::from_nanos(1_000);
+    /// What no request is called.
+    const LINGERS: u16 = u16::MAX;
 
     /// The numbers of the requests that a user makes and when each is due behind the one before.
     fn walked(steps: &[wire::StepCode]) -> Vec<(u16, u64)> {
@@ -241,6 +254,10 @@ mod tests {
         let mut requests = vec![(users.of(id).request, 0)];
         let (user, random) = users.drawing(id);
         while let Some(due) = user.advance(&program, random, END) {
+            if user.lingers(&program) {
+                requests.push((LINGERS, due.nanos_since(END)));
+                break;
+            }
             requests.push((user.request, due.nanos_since(END)));
         }
         requests
@@ -265,6 +282,14 @@ mod tests {
         assert_eq!(numbers, [0, 1, 2, 2, 1, 2, 2, 3]);
         let pauses: Vec<u64> = requests.iter().map(|(_, pause)| *pause).collect();
         assert_eq!(pauses, [0, 5, 7, 0, 0, 7, 0, 0]);
+    }
+
+    #[test]
+    fn a_pause_behind_the_last_request_is_waited_out() {
+        assert_eq!(walked(&[asks(), Pause(5, 5), Pause(2, 2)]), [(0, 0), (LINGERS, 7)]);
+        let loops = [Repeat(2), asks(), Pause(3, 3), Again];
+        assert_eq!(walked(&loops), [(0, 0), (0, 3), (LINGERS, 3)]);
+        assert_eq!(walked(&[asks(), Pause(0, 0)]), [(0, 0)], "no pause is none");
     }
 
     #[test]
