@@ -117,6 +117,10 @@ fn answer(asked: &Asked, manner: Manner, seen: &mut Seen) -> Option<(u16, String
     seen.heads.push(format!("{}\r\n{}", asked.line, asked.head));
     let path = asked.line.split(' ').nth(1).unwrap();
     if path.starts_with("/login") {
+        if let (Some((_, query)), false) = (path.split_once('?'), asked.body.is_empty()) {
+            let one = query == asked.body && query == asked.header("X-Number");
+            seen.strangers += u64::from(!one);
+        }
         seen.logins += 1;
         seen.users.insert(asked.body.clone());
         if manner.forgets > 0 && seen.logins.is_multiple_of(manner.forgets) {
@@ -152,7 +156,8 @@ const BUY: &str = r#"
 name = "buy"
 [[session.step]]
 name = "login"
-request = "POST /login"
+request = "POST /login?n={{counter}}"
+headers = { X-Number = "n={{counter}}" }
 body = "n={{counter}}"
 expect = { status = "200", header = { content-type = "json" } }
 extract = { token = { json = "/session/token" }, id = { regex = '"id": (\d+)' }, code = { status = true } }

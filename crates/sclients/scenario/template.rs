@@ -4,7 +4,7 @@
 //! {{token}}       what an earlier step extracted
 //! {{users.id}}    a column of the row that this session drew from a feed
 //! {{random 1 9}}  a whole number, drawn by seed for each request, bounds inclusive
-//! {{counter}}     a number that no other request of the run gets
+//! {{counter}}     a number that no other request of the run gets, the same wherever it stands in one
 //! {{time}}        seconds since 1970; {{time ms}} milliseconds
 //! ```
 

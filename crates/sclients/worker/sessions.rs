@@ -41,6 +41,7 @@ pub struct Sessions {
     program: Program,
     users: Users,
     score: Score,
+    /// The number that the next request with a counter gets, and how far to the one behind it.
     counter: u64,
     stride: u64,
     /// Requests with holes that nobody sends now.
@@ -102,8 +103,10 @@ impl Sessions {
                 machine.replace_request(spare.unwrap_or_else(|| Rc::new(blank(play))));
             }
             let own = machine.own_request().expect("a spare request is nobody's");
-            let (program, counter, stride) = (&self.program, &mut self.counter, self.stride);
-            let mut values = Values { program, random, counter, stride };
+            let mut values = Values { program: &self.program, random, counter: self.counter };
+            if play.counts {
+                self.counter = self.counter.wrapping_add(self.stride);
+            }
             render(play, user, &mut values, own.refill(&play.request), &mut self.scratch)?;
         } else if !Rc::ptr_eq(machine.request(), &play.request) {
             let last = machine.replace_request(Rc::clone(&play.request));

@@ -75,6 +75,8 @@ pub struct RequestPlay {
     pub request: Rc<Request>,
     /// Whether it has holes.
     pub has_holes: bool,
+    /// Whether one of them is a counter.
+    pub counts: bool,
     /// Its head and body, where it has.
     pub head: Vec<Piece>,
     /// See `head`.
@@ -231,6 +233,8 @@ impl RequestPlay {
             [Segment::Text(text)] if body.is_empty() => (text.clone(), false),
             _ => (Vec::new(), true),
         };
+        let counter = |piece: &Segment| matches!(piece, Segment::Value(ValueCode::Counter, _));
+        let counts = head.iter().chain(&body).any(counter);
         let checks: Vec<CheckPlay> =
             checks.into_iter().map(CheckPlay::of).collect::<Result<_, _>>()?;
         let extract = |(variable, code)| Ok((variable, FoundPlay::of(code)?));
@@ -240,6 +244,7 @@ impl RequestPlay {
         Ok(Self {
             request: Rc::new(Request::encoded(bytes, &method, persistent, manner)),
             has_holes,
+            counts,
             head: Piece::all(head),
             body: Piece::all(body),
             statuses,

@@ -4,6 +4,7 @@ use super::program::{FeedPlay, Program, SessionPlay, StepPlay};
 use dispatch::Instant;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use wire::OrderKind;
@@ -53,8 +54,8 @@ enum Rows {
     Random {
         count: u32,
     },
-    /// Those that nobody has.
-    Unique(Vec<u32>),
+    /// Those that nobody has, the one that nobody had for longest first: so all are walked.
+    Unique(VecDeque<u32>),
 }
 
 impl Users {
@@ -65,7 +66,7 @@ impl Users {
             match feed.order {
                 OrderKind::Sequential => Rows::Sequential { next: 0, count },
                 OrderKind::Random => Rows::Random { count },
-                OrderKind::Unique => Rows::Unique((0..count).rev().collect()),
+                OrderKind::Unique => Rows::Unique((0..count).collect()),
             }
         };
         Self {
@@ -111,7 +112,7 @@ impl Users {
         let feeds = &program.sessions[usize::from(user.session)].feeds;
         for (feed, row) in feeds.iter().zip(&user.rows) {
             if let Rows::Unique(free) = &mut self.rows[usize::from(*feed)] {
-                free.push(*row);
+                free.push_back(*row);
             }
         }
         self.free.push(id);
@@ -229,7 +230,7 @@ impl Rows {
                 row
             }
             Self::Random { count } => between(0, u64::from(*count) - 1, random.next_u64()) as u32,
-            Self::Unique(free) => free.pop().expect("there is a row for each connection"),
+            Self::Unique(free) => free.pop_front().expect("there is a row for each connection"),
         }
     }
 }
@@ -308,17 +309,21 @@ mod tests {
     #[test]
     fn rows_come_in_their_order_and_unique_ones_come_back() {
         let rows = |order| {
-            let program = program(&[asks()], vec![feed(order, 3)]).unwrap();
+            let program = program(&[asks()], vec![feed(order, 4)]).unwrap();
             let mut users = Users::new(&program, 1);
             let first: Vec<_> = (0..3).map(|_| users.begin(&program)).collect();
-            let taken: Vec<u32> = first.iter().map(|id| users.of(*id).rows[0]).collect();
+            let mut taken: Vec<u32> = first.iter().map(|id| users.of(*id).rows[0]).collect();
             users.release(first[1], &program);
-            let again = users.begin(&program);
-            (taken, users.of(again).rows[0])
+            for _ in 0..3 {
+                let next = users.begin(&program);
+                taken.push(users.of(next).rows[0]);
+                users.release(next, &program);
+            }
+            taken
         };
-        assert_eq!(rows(OrderKind::Sequential), (vec![0, 1, 2], 0));
-        assert_eq!(rows(OrderKind::Unique), (vec![0, 1, 2], 1));
-        assert!(rows(OrderKind::Random).0.iter().all(|row| *row < 3));
+        assert_eq!(rows(OrderKind::Sequential), [0, 1, 2, 3, 0, 1]);
+        assert_eq!(rows(OrderKind::Unique), [0, 1, 2, 3, 1, 3]);
+        assert!(rows(OrderKind::Random).iter().all(|row| *row < 4));
     }
 
     proptest! {
