@@ -50,7 +50,9 @@ impl Load {
 
     /// The connection is free since `at`: what does it do next? A session that is not over goes on.
     fn free(&mut self, connection: &mut Connection<Self>, at: Instant) {
-        if let Some(due) = self.goes_on(&mut connection.place, at) {
+        let user = connection.place.opening.user;
+        let due = user.and_then(|user| self.goes_on(&mut connection.place, user, at));
+        if let Some(due) = due {
             return self.next_at(connection, at, due);
         }
         match self.share.load {

@@ -44,6 +44,9 @@ pub struct Sessions {
     /// The number that the next request with a counter gets, and how far to the one behind it.
     counter: u64,
     stride: u64,
+    /// Sessions that were begun and are not over, up to the last cut; and those of them that were left.
+    unfinished: u64,
+    left: u64,
     /// Requests with holes that nobody sends now.
     spare_requests: Vec<Rc<Request>>,
     /// Answers that nobody waits for now.
@@ -69,6 +72,8 @@ impl Sessions {
             // Generations of a slot count apart.
             counter: u64::from(share.generation) << 40 | u64::from(slot),
             stride,
+            unfinished: 0,
+            left: 0,
             program,
             spare_requests: Vec::new(),
             spare_answers: Vec::new(),
@@ -77,8 +82,16 @@ impl Sessions {
     }
 
     /// What was counted since the last cut.
+    ///
+    /// # Panics
+    /// A session is neither over nor anybody's: counts that do not balance are our mistake.
     pub fn cut(&mut self) -> Vec<stats::SessionCounts> {
-        self.score.cut()
+        let counts = self.score.cut();
+        let begun: u64 = counts.iter().map(|session| session.begun).sum();
+        let ended: u64 = counts.iter().map(stats::SessionCounts::ended).sum();
+        self.unfinished = self.unfinished + begun - ended;
+        assert_eq!(self.unfinished, self.users.present() + self.left, "sessions");
+        counts
     }
 
     /// Another user, with their first request before them.
@@ -261,9 +274,14 @@ impl Load {
         played.next
     }
 
-    /// When the user at `place` goes on; none where nobody is there, or whoever lingered until `now` leaves.
-    pub(super) fn goes_on(&mut self, place: &mut Place, now: Instant) -> Option<Instant> {
-        let (sessions, user) = (self.sessions.as_mut()?, place.opening.user?);
+    /// When `user`, who is at `place`, goes on; none where they lingered until `now` and leave.
+    pub(super) fn goes_on(
+        &mut self,
+        place: &mut Place,
+        user: UserId,
+        now: Instant,
+    ) -> Option<Instant> {
+        let sessions = self.sessions.as_mut()?;
         let User { session, due, .. } = *sessions.users.of(user);
         if now >= due && sessions.lingers(user) {
             sessions.score.session(session).completed += 1;
@@ -297,6 +315,7 @@ impl Load {
     /// The place of `user` is not opened again: nobody knows how the session would have gone on.
     pub(super) fn leave(&mut self, user: Option<UserId>) {
         if let (Some(sessions), Some(user)) = (&mut self.sessions, user) {
+            sessions.left += 1;
             sessions.over(user);
         }
     }

@@ -118,6 +118,11 @@ impl Users {
         self.free.push(id);
     }
 
+    /// How many are in a session.
+    pub const fn present(&self) -> u64 {
+        (self.users.len() - self.free.len()) as u64
+    }
+
     /// Whether nothing but a pause is left of the session: it is over when that is.
     pub fn lingers(&self, id: UserId, program: &Program) -> bool {
         self.users[index(id)].lingers(program)
