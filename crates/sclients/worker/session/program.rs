@@ -146,6 +146,8 @@ pub enum FoundPlay {
     Regex(Regex),
     /// The first header of this name.
     Header(String),
+    /// The cookie of this name that the answer sets.
+    Cookie(String),
     /// The status.
     Status,
 }
@@ -173,8 +175,12 @@ impl Program {
         let sessions: Vec<SessionPlay> =
             share.sessions.into_iter().map(session).collect::<Result<_, _>>()?;
         let weights = sessions.iter().map(|session| u64::from(session.weight)).sum();
-        let drawn = sessions.iter().flat_map(|session| &session.feeds);
-        let known = drawn.into_iter().all(|feed| usize::from(*feed) < feeds.len());
+        let known = |session: &SessionPlay| {
+            let rows = session.feeds.iter().map(|feed| feeds.get(usize::from(*feed)));
+            let rows = rows.map(|feed| feed.map(FeedPlay::rows));
+            rows.into_iter().all(|rows| rows.is_some_and(|rows| rows > 0 || session.weight == 0))
+        };
+        let known = sessions.iter().all(known);
         if weights == 0 || !known || requests.len() > usize::from(u16::MAX) {
             Err(ProgramError::Broken)
         } else {
@@ -299,6 +305,7 @@ impl FoundPlay {
             }
             FoundCode::Regex(text) => Self::Regex(pattern(&text)?),
             FoundCode::Header(name) => Self::Header(name),
+            FoundCode::Cookie(name) => Self::Cookie(name),
             FoundCode::Status => Self::Status,
         })
     }
@@ -308,7 +315,7 @@ impl FeedPlay {
     fn of(share: FeedShare) -> Result<Self, ProgramError> {
         let FeedShare { order, columns, text, ends } = share;
         let columns = usize::from(columns);
-        let sorted = ends.is_sorted() && ends.last().is_some_and(|end| *end as usize <= text.len());
+        let sorted = ends.is_sorted() && ends.last().is_none_or(|end| *end as usize <= text.len());
         let whole = columns > 0 && ends.len() % columns == 0;
         if sorted && whole {
             Ok(Self { order, columns, text, ends })
@@ -317,7 +324,7 @@ impl FeedPlay {
         }
     }
 
-    /// How many rows there are; at least one.
+    /// How many rows there are; at least one where a session that is played draws from it.
     pub fn rows(&self) -> usize {
         self.ends.len() / self.columns
     }
