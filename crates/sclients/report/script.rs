@@ -41,7 +41,7 @@ impl Script<'_> {
         self.requests += 1;
         let line = format!("{} {}", request.method, request.path);
         let line = match &request.name.it {
-            name if *name == line => line,
+            name if name.starts_with(&line) => name.clone(),
             name => format!("{name}: {line}"),
         };
         self.lines.push(format!("  {:>6}  {}{line}", self.requests, indent(depth)));

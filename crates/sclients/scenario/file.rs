@@ -376,12 +376,8 @@ check = "failed < 0.1%"
             (request("name = ''"), "5:8: `` is not a name; write words that can be shown"),
             (request("name = \"a\\u001bb\""), "5:8: `a\\u{1b}b` is not a name"),
             (
-                request("[[session.step]]\nrequest = \"GET /\""),
-                "6:11: there is a step `GET /` already; write another name",
-            ),
-            (
-                session("request = 'GET /'\n[[session.step]]\nname = 'GET /'\nrequest = 'GET /b'"),
-                "6:8: there is a step `GET /` already",
+                request("name = 'a'\n[[session.step]]\nrequest = 'GET /'\nname = 'a'"),
+                "8:8: there is a step `a` already; write another name",
             ),
             (session("request = 'GET'"), "4:11: `GET` has no path"),
             (session("request = 'GET http://a/'"), "4:11: `GET http://a/` has no path"),
@@ -447,6 +443,18 @@ check = "failed < 0.1%"
                 Ok(_) => assert!(said.is_empty(), "{text} was taken"),
             }
         }
+    }
+
+    #[test]
+    fn steps_without_a_name_have_one_of_their_own() {
+        let scenario = parsed(
+            "[[session]]\nname = 'a'\nstep = [{ request = 'GET /' }, { loop = 2, steps = [{ request = 'GET /' }] },\n\
+             { request = 'GET /', name = 'GET / (2)' }, { request = 'GET /b' }]\n",
+        );
+        let scenario = scenario.unwrap();
+        let requests = scenario.sessions[0].requests();
+        let names: Vec<_> = requests.iter().map(|request| request.name.it.as_str()).collect();
+        assert_eq!(names, ["GET /", "GET / (3)", "GET / (2)", "GET /b"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::config::list;
 use crate::config::quantity::pause;
 use crate::config::quoted::{is_plain, quoted};
 use protocols::http1;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The most requests of all sessions together; each has counters and a histogram in every report.
@@ -100,13 +101,13 @@ impl Session {
         table.only("a session", &KEYS)?;
         let name = table.needs_text("a session", "name", "browse")?;
         let weight = table.count("weight", 1, WEIGHT_MAX)?.unwrap_or(1) as u32;
-        let steps = steps(&table, "step", 0)?;
+        let mut steps = steps(&table, "step", 0)?;
         if !steps.iter().any(Step::has_request) {
             return Err(name.mistake(
                 "this session makes no request; write [[session.step]] request = \"GET /\"",
             ));
         }
-        check_names(&steps)?;
+        name_requests(&mut steps)?;
         if steps.first().is_some_and(Step::begins_with_pause) {
             return Err(name.mistake(
                 "this session begins with a pause; begin with a request and pause behind it",
@@ -129,6 +130,11 @@ impl Session {
 }
 
 impl Request {
+    /// Whether its name is given, and not its line.
+    fn is_named(&self) -> bool {
+        self.name.span != self.path.span
+    }
+
     /// Whether a value of feed `name` stands in it.
     fn draws_from(&self, name: &str) -> bool {
         let body = match &self.body {
@@ -163,6 +169,14 @@ impl Step {
             Self::Request(request) => found.push(request),
             Self::Think(..) => {}
             Self::Loop(_, steps) => steps.iter().for_each(|step| step.collect(found)),
+        }
+    }
+
+    fn collect_mut<'a>(&'a mut self, found: &mut Vec<&'a mut Request>) {
+        match self {
+            Self::Request(request) => found.push(request),
+            Self::Think(..) => {}
+            Self::Loop(_, steps) => steps.iter_mut().for_each(|step| step.collect_mut(found)),
         }
     }
 
@@ -300,20 +314,28 @@ fn header((name, value): (Placed<&str>, Node<'_>)) -> Result<Header, Mistake> {
     Ok(Header { name: name.it.to_owned(), value })
 }
 
-/// Whether every request has a name of its own that can be shown.
-fn check_names(steps: &[Step]) -> Result<(), Mistake> {
+/// Gives every request a name of its own: one that is not given is its line, which may be there before.
+fn name_requests(steps: &mut [Step]) -> Result<(), Mistake> {
+    let mut taken: HashSet<String> = HashSet::new();
     let mut requests = Vec::new();
-    steps.iter().for_each(|step| step.collect(&mut requests));
-    for (index, Request { name, .. }) in requests.iter().enumerate() {
+    steps.iter_mut().for_each(|step| step.collect_mut(&mut requests));
+    let (given, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(|one| one.is_named());
+    for Request { name, .. } in given {
+        let shown = quoted(&name.it);
         if name.it.trim().is_empty() || !name.it.chars().all(is_plain) {
-            let message =
-                format!("{} is not a name; write words that can be shown", quoted(&name.it));
+            let message = format!("{shown} is not a name; write words that can be shown");
             return Err(name.mistake(message));
         }
-        if requests[..index].iter().any(|other| other.name.it == name.it) {
-            let message =
-                format!("there is a step {} already; write another name", quoted(&name.it));
+        if !taken.insert(name.it.clone()) {
+            let message = format!("there is a step {shown} already; write another name");
             return Err(name.mistake(message));
+        }
+    }
+    for Request { name, .. } in others {
+        let line = name.it.clone();
+        let mut numbers = 2..;
+        while !taken.insert(name.it.clone()) {
+            name.it = format!("{line} ({})", numbers.next().expect("numbers do not end"));
         }
     }
     Ok(())
