@@ -196,12 +196,34 @@ fn a_run_of_phases_that_was_kept_is_told_again() {
 }
 
 #[test]
+fn a_phase_may_wait_for_one_that_is_written_behind_it() {
+    let phase = |name: &str, more: &str| {
+        format!("[[phase]]\nname = '{name}'\nconns = 2\nduration = '300ms'\n{more}\n")
+    };
+    let text = phase("last", "after = 'middle'")
+        + &phase("middle", "after = 'first'")
+        + &phase("first", "");
+    let (_folder, path) = scenario(&text);
+    let report = sclients("run").arg(&path).words("--format json").run().expect_or_late(0).json();
+    report.assert_ledger();
+    let phases = report.at("scenario.phases").as_array().unwrap();
+    let told: Vec<_> = phases.iter().map(|phase| [&phase["name"], &phase["begins"]]).collect();
+    let wanted = [["first", "with the run"], ["middle", "after first"], ["last", "after middle"]];
+    assert_eq!(told, wanted);
+    assert!(phases.iter().all(|phase| phase["requests"]["completed"].as_u64() > Some(0)));
+}
+
+#[test]
 fn what_phases_cannot_mean_is_shown_where_it_stands() {
     let one = "[[phase]]\nname = 'a'\nduration = '1s'\n";
     for (text, place, part) in [
         (format!("{one}after = 'b'"), ":4:9", "`b` is not there"),
-        (format!("{one}after = 'a'"), ":4:9", "`a` is this phase itself"),
-        (format!("{one}after = 'b'\n[[phase]]\nname = 'b'"), ":4:9", "`b` comes later"),
+        (format!("{one}after = 'a'"), ":4:9", "phase `a` waits for itself: `a` after `a`"),
+        (
+            format!("{one}after = 'b'\n[[phase]]\nname = 'b'\nwith = 'a'"),
+            ":4:9",
+            "phase `a` waits for itself: `a` after `b` with `a`",
+        ),
         (format!("{one}reconnect = '50%'"), ":4:13", "write SHARE@AT as in 50%@10s"),
         (format!("{one}reconnect = '50%@1s'"), ":4:13", "comes when load has ended, after 1s"),
         (

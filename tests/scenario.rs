@@ -101,10 +101,14 @@ fn serve(mut stream: &TcpStream, manner: Manner, seen: &Mutex<Seen>) {
         let Some((status, body)) = answer(&asked, manner, &mut seen.lock().unwrap()) else {
             return;
         };
+        let token =
+            body.split("token\": \"").nth(1).and_then(|rest| rest.split(['"', '\\']).next());
+        let cookie = token.map(|token| format!("Set-Cookie: sid={token}; Path=/\r\n"));
+        let cookie = cookie.unwrap_or_default();
         let close = if manner.closes { "Connection: close\r\n" } else { "" };
         let kind = if body.starts_with('{') { "application/json" } else { "text/html" };
         let text = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{close}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{cookie}{close}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
             body.len()
         );
         if stream.write_all(text.as_bytes()).is_err() || manner.closes {
@@ -117,6 +121,10 @@ fn answer(asked: &Asked, manner: Manner, seen: &mut Seen) -> Option<(u16, String
     seen.heads.push(format!("{}\r\n{}", asked.line, asked.head));
     let path = asked.line.split(' ').nth(1).unwrap();
     if path.starts_with("/login") {
+        if let (Some((_, query)), false) = (path.split_once('?'), asked.body.is_empty()) {
+            let one = query == asked.body && query == asked.header("X-Number");
+            seen.strangers += u64::from(!one);
+        }
         seen.logins += 1;
         seen.users.insert(asked.body.clone());
         if manner.forgets > 0 && seen.logins.is_multiple_of(manner.forgets) {
@@ -152,7 +160,8 @@ const BUY: &str = r#"
 name = "buy"
 [[session.step]]
 name = "login"
-request = "POST /login"
+request = "POST /login?n={{counter}}"
+headers = { X-Number = "n={{counter}}" }
 body = "n={{counter}}"
 expect = { status = "200", header = { content-type = "json" } }
 extract = { token = { json = "/session/token" }, id = { regex = '"id": (\d+)' }, code = { status = true } }
@@ -197,11 +206,10 @@ fn assert_sessions(report: &Report) {
     report.assert_ledger();
     let mut requests = 0;
     for session in report.list("sessions") {
-        let under_way = count(session, "begun")
-            - count(session, "completed")
-            - count(session, "broken")
-            - count(session, "extract_failed");
-        assert!(under_way <= report.count("connections.planned"), "{session}");
+        let ended = ["completed", "broken", "extract_failed"].map(|key| count(session, key));
+        let unfinished = count(session, "unfinished");
+        assert_eq!(count(session, "begun"), ended.iter().sum::<u64>() + unfinished, "{session}");
+        assert!(unfinished <= report.count("connections.planned"), "{session}");
         requests += session["steps"]
             .as_array()
             .unwrap()
@@ -279,6 +287,25 @@ fn an_open_loop_begins_sessions_by_its_schedule() {
     let seen = shop.seen.lock().unwrap();
     assert_eq!((seen.logins, seen.orders), (80, count(session, "completed")));
     assert!(seen.orders >= 70, "{session}");
+}
+
+#[test]
+fn a_pause_behind_the_last_step_is_waited_out_whatever_becomes_of_the_connection() {
+    let steps = "[[session]]\nname = \"a\"\n[[session.step]]\nrequest = \"GET /order\"\n[[session.step]]\npause = \"300ms\"\n";
+    let closed = "--conns 2 --duration 1s --think 100ms";
+    let open = "--conns 2 --duration 1s --rate 200 --on-busy drop";
+    for (manner, words, most) in [
+        (Manner::default(), closed, 2 * 3),
+        (Manner { closes: true, ..Manner::default() }, closed, 2 * 3),
+        (Manner::default(), open, 2 * 4),
+    ] {
+        let shop = Shop::open(manner);
+        let report = run(&written(steps), &format!("{words} {}", shop.url())).json();
+        assert_sessions(&report);
+        let orders = shop.seen.lock().unwrap().orders;
+        assert!((2..=most).contains(&orders), "{orders} with {words}");
+        assert!(count(report.at("sessions.0"), "completed") <= orders);
+    }
 }
 
 #[test]
@@ -374,7 +401,8 @@ fn sessions_are_drawn_by_weight_and_rows_of_a_unique_feed_are_nobody_elses() {
     drop(seen);
     let done = run(&folder, &format!("--procs 2 --conns 4 --requests 9 {}", shop.url())).expect(2);
     assert!(
-        done.stderr[0].contains("s.toml:3:8: feed `users` has 6 rows, but 8 connections need 8"),
+        done.stderr[0]
+            .contains("s.toml:3:8: feed `users` has 6 rows, but 2 workers of 4 connections need 8"),
         "{:?}",
         done.stderr
     );
@@ -445,7 +473,39 @@ fn what_cannot_be_meant_is_shown_where_it_stands_before_load() {
         ),
         (
             format!("{get}headers = {{ Transfer-Encoding = \"chunked\" }}\n"),
-            "s.toml:5:11: header `Transfer-Encoding: chunked` cannot be sent",
+            "s.toml:6:13: header `Transfer-Encoding: chunked` cannot be sent",
+        ),
+        (
+            format!("{get}headers = {{ Content-Length = \"5\" }}\n"),
+            "s.toml:6:13: header `Content-Length` is counted from the body",
+        ),
+        (
+            format!("{get}headers = {{ \"X Y\" = \"5\" }}\n"),
+            "s.toml:6:13: header name `X Y` is not a token",
+        ),
+        (
+            format!("{get}headers = {{ X = \"a\\r\\nb\" }}\n"),
+            "s.toml:6:17: header `X` has the value `a\\r\\nb` with control characters",
+        ),
+        (
+            format!("{get}headers = {{ X = \"{{{{id}}}}\" }}\n"),
+            "s.toml:6:17: variable `id` is not extracted before this step",
+        ),
+        (
+            format!("{get}body = \"{{{{id}}}}\"\n"),
+            "s.toml:6:8: variable `id` is not extracted before this step",
+        ),
+        (
+            format!("header = \"Content-Length: 5\"\n{get}"),
+            "s.toml:4:8: header `Content-Length` is counted from each step's body",
+        ),
+        (
+            format!("header = [\"Transfer-Encoding: chunked\"]\n{get}"),
+            "s.toml:4:8: header `Transfer-Encoding: chunked` cannot be sent",
+        ),
+        (
+            format!("target = \"http://127.0.0.1:1/base\"\n{get}"),
+            "s.toml:4:8: sessions cannot be used with a path of the target",
         ),
         (
             format!("{get}[[feed]]\nname = \"f\"\nfile = \"none.csv\"\n"),
@@ -476,16 +536,97 @@ fn what_cannot_be_meant_is_shown_where_it_stands_before_load() {
     }
 }
 
+/// A unique feed of so few rows, and a session that takes none of it.
+const SPARSE: &str = "[[feed]]\nname = 'users'\nfile = 'users.csv'\norder = 'unique'\n\
+    [[session]]\nname = 'plain'\n[[session.step]]\nrequest = 'GET /order'\n";
+
+#[test]
+fn rows_are_wanted_of_those_alone_who_draw_them() {
+    let shop = Shop::open(Manner::default());
+    let draws = "[[session]]\nname = 'draws'\n[[session.step]]\nrequest = 'POST /login'\nbody = '{{users.id}}'\n";
+    let phase = |name: &str, more: &str| {
+        format!("[[phase]]\nname = '{name}'\nduration = '300ms'\n{more}\n")
+    };
+    let rows = "id\na\nb\nc\nd\n";
+    let phases = phase("first", "procs = 2\nconns = 9\nsessions = ['plain']")
+        + &phase("held", "load = 'hold'\nconns = 9")
+        + &phase("drawing", "conns = 4\nsessions = ['draws']");
+    for (text, sessions) in
+        [(format!("conns = 9\n{SPARSE}"), 1), (format!("{SPARSE}{draws}{phases}"), 2)]
+    {
+        let folder = written(&text);
+        fs::write(folder.path().join("users.csv"), rows).unwrap();
+        let words = format!("--duration 300ms {}", shop.url());
+        let report = run(&folder, &words).json();
+        assert_eq!(report.list("sessions").len(), sessions);
+    }
+    let seen = shop.seen.lock().unwrap();
+    assert_eq!(seen.users.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn sessions_are_played_by_the_phases_that_can() {
+    let readme = fs::read_to_string(driver::root().join("README.md")).unwrap();
+    let snippet = |begin: &str| {
+        let from = readme.find(begin).expect("the snippet is there");
+        readme[from..].split("```").next().unwrap().to_owned()
+    };
+    let shop = Shop::open(Manner::default());
+    let text =
+        snippet("target = \"http://127.0.0.1:8080/\"") + &snippet("[[phase]]\nname = \"idle\"");
+    let folder = written(&text.replace("http://127.0.0.1:8080/", &shop.url()));
+    let users: String = (0..2_000).map(|user| format!("{user}\n")).collect();
+    fs::write(folder.path().join("users.csv"), format!("id\n{users}")).unwrap();
+    let checked = sclients("check s.toml").in_folder(folder.path()).run().expect(0);
+    assert!(checked.stdout.contains("plays no session") && checked.stdout.contains("plays buy"));
+    let phased = "[[phase]]\nname = 'idle'\nload = 'hold'\nduration = '1s'\n\
+        [[phase]]\nname = 'flood'\nload = 'overload'\nattempt-rate = 20\nduration = '500ms'\n\
+        [[phase]]\nname = 'peak'\nrate = 50\nduration = '1s'\n";
+    let report = run(&written(&format!("{BUY}{phased}")), &shop.url()).json();
+    let peak = report.list("scenario.phases").iter().find(|phase| phase["name"] == "peak").unwrap();
+    assert_eq!(count(&report.list("sessions")[0], "begun"), 50, "{peak}");
+    let named = phased.replace("load = 'hold'", "load = 'hold'\nsessions = ['buy']");
+    let done = run(&written(&format!("{BUY}{named}")), &shop.url()).expect(2);
+    assert!(done.stderr[0].contains("sessions work only with load closed or open"));
+}
+
+#[test]
+fn a_cookie_is_handed_back_without_its_attributes() {
+    let shop = Shop::open(Manner::default());
+    let folder = written(
+        "[[session]]\nname = 'a'\n[[session.step]]\nrequest = 'POST /login'\n\
+         extract = { sid = { cookie = 'sid' } }\n\
+         [[session.step]]\nrequest = 'GET /items/1'\n\
+         headers = { X-Token = '{{sid}}', Cookie = 'sid={{sid}}' }\nexpect = { status = 200 }\n",
+    );
+    let report = run(&folder, &format!("--conns 2 --requests 20 {}", shop.url())).expect(0).json();
+    assert_sessions(&report);
+    assert_eq!(shop.seen.lock().unwrap().strangers, 0);
+}
+
 #[test]
 fn check_says_what_it_would_do() {
     let done =
         sclients("check configs/browse-and-buy.toml").in_folder(&driver::root()).run().expect(0);
     for part in [
-        "closed, 1 × 50 connections",
-        "browse (75.0 % of sessions)",
-        "order; expects contains x",
+        "load      closed, 1 × 50 connections",
+        "timeouts  5s to answer, 10s to connect",
+        "seed      another in each run",
+        "session   browse (75.0 % of sessions)",
+        "       1  front page: GET /\n          expects status 200, header content-type: text, within 1s",
+        "          loop 3 times\n       2    list: GET /items?page={{random 1 9}}\n",
+        "            think 100ms..300ms",
+        "headers Content-Type; body of 28 bytes with {{users.id}}, {{users.password}}\n",
+        "          extracts token by header server\n",
+        "       2  order: POST /orders/{{counter}}?user={{users.id}}",
+        "expected  status 200-399, where a step names none",
         "users: 100 rows of id, password",
     ] {
+        assert!(done.stdout.contains(part), "{part}\n{}", done.stdout);
+    }
+    let overridden = "check configs/browse-and-buy.toml --rate 5 --seed 7 --idle-timeout 1s";
+    let done = sclients(overridden).in_folder(&driver::root()).run().expect(0);
+    for part in ["load      open, 5 per second", "seed      7", "10s to connect, 1s idle"] {
         assert!(done.stdout.contains(part), "{part}\n{}", done.stdout);
     }
     let schema = sclients("check --schema").run().expect(0);

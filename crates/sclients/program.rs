@@ -33,7 +33,7 @@ use std::time::Duration;
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match config::invocation(words) {
         Ok(Invocation::Run(config)) => run(*config),
-        Ok(Invocation::Check(config)) => check(*config),
+        Ok(Invocation::Check(checked)) => check(*checked),
         Ok(Invocation::Schema) => print(&scenario::schema()),
         Ok(Invocation::Doctor(config)) => examine(*config),
         Ok(Invocation::Resume(wanted)) => resume(wanted),
@@ -91,10 +91,11 @@ fn planned_for(config: Config, addresses: &[SocketAddr]) -> Result<Plan, ExitCod
 }
 
 /// Says what a scenario would do, if its limits mean figures that it has.
-fn check(config: Config) -> ExitCode {
-    let outline = report::outline(&config);
+fn check(checked: config::Checked) -> ExitCode {
+    let outline = report::outline(&checked);
     let limits = plan::ProcessLimits::current();
-    let plan = plan::plan(config, None, None, &plan::Host::default(), &limits, &|_| Ok(()), 1);
+    let plan =
+        plan::plan(checked.config, None, None, &plan::Host::default(), &limits, &|_| Ok(()), 1);
     match of_run::checks(&plan) {
         Ok(_) => print(&outline),
         Err(misfit) => complain(&misfit, ExitCode::Usage),
@@ -127,7 +128,9 @@ fn run(config: Config) -> ExitCode {
 
 /// Puts `sessions` into every load of `config`, of which only names were kept.
 fn revive(config: &mut Config, sessions: Option<&Played>) -> Result<(), &'static str> {
+    // A phase without sessions plays none.
     let phases = config.phases.iter_mut().map(|phase| &mut phase.config.sessions);
+    let phases = phases.filter(|kept| kept.is_some());
     for kept in phases.chain([&mut config.sessions]) {
         *kept = match (&*kept, sessions) {
             (None, None) => None,

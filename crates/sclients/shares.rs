@@ -3,7 +3,7 @@
 use crate::config::{Config, Embedded, Hostile, Load, OnBusy, Protocol, ServeConfig, Stall, Storm};
 use crate::plan::{Part, Plan, share_of};
 use crate::profile::{Arrivals, Profile, ProfileError, Rate, Segment};
-use crate::scenario::Manners;
+use crate::scenario::{Manners, Played, Seat};
 use protocols::hostile::{CASES, Case, Chop};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,8 +72,26 @@ fn sessions(plan: &Plan, slot: u32) -> Option<SessionsShare> {
         headers: &config.headers,
         statuses: &config.expected_statuses,
     };
-    let compiled = config.sessions.as_ref()?.compiled(&manners, slot, plan.config.procs);
+    let played = config.sessions.as_ref()?;
+    let drawers = (0..played.feeds().count()).map(|feed| drawer(plan, slot, feed)).collect();
+    let compiled = played.compiled(&manners, &Seat { slot, workers: plan.config.procs, drawers });
     Some(compiled.expect("what was compiled once compiles again"))
+}
+
+/// The number of worker `slot` among those who draw from feed number `feed`, and how many they are; none where
+/// it does not.
+fn drawer(plan: &Plan, slot: u32, feed: usize) -> Option<(u32, u32)> {
+    let own = plan.part_of(slot);
+    let (mut before, mut all) = (0, 0);
+    for crew in 0..plan.roster().count() {
+        let load = plan.load_of(crew);
+        let draws = |played: &Played| played.draws_from(feed);
+        let workers = load.sessions.as_ref().filter(|played| draws(played)).map(|_| load.procs);
+        before += workers.filter(|_| crew < own.crew).unwrap_or(0);
+        all += workers.unwrap_or(0);
+    }
+    let draws = own.config.sessions.as_ref().is_some_and(|played| played.draws_from(feed));
+    draws.then_some((before + own.index, all))
 }
 
 /// The part of another generation of worker `slot`, which joins the run under way: the same part, drawn

@@ -29,6 +29,6 @@ mod server;
 pub use client::Client;
 pub use kept::{Kept, Seen};
 pub(crate) use reader::RequestReader;
-pub use request::{Manner, Request, RequestBuilder, RequestError};
+pub use request::{Manner, Request, RequestBuilder, RequestError, check_field};
 pub use responses::Responses;
 pub use server::Server;

@@ -222,6 +222,9 @@ pub struct CheckOptions {
     /// Print the JSON Schema of scenarios instead
     #[arg(long, conflicts_with = "file")]
     pub schema: bool,
+    /// Options of the run.
+    #[command(flatten)]
+    pub run: RunOptions,
 }
 
 /// Options of a run.

@@ -24,7 +24,7 @@ pub enum Invocation {
     /// Run it.
     Run(Box<Config>),
     /// Say what it would do.
-    Check(Box<Config>),
+    Check(Box<Checked>),
     /// Print the schema of scenarios.
     Schema,
     /// Say whether it would fit this host.
@@ -54,6 +54,15 @@ pub enum Invocation {
     Cases,
     /// Print the man page.
     Man,
+}
+
+/// A scenario that was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The run that it asks for.
+    pub config: Config,
+    /// Whether it repeats what is drawn: a seed was given.
+    pub seeded: bool,
 }
 
 /// A run to go on with.
@@ -168,7 +177,7 @@ pub fn invocation(words: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Invocation::Run(Box::new(scenario::of_run(*options, &words)?))
         }
         Some(Command::Check(options)) => match options.file {
-            Some(file) => Invocation::Check(Box::new(scenario::of_file(&file)?)),
+            Some(file) => Invocation::Check(Box::new(scenario::checked(&file, &words)?)),
             None => Invocation::Schema,
         },
         Some(Command::Doctor(run)) => {

@@ -4,6 +4,7 @@
 //! `plan`. Start at [`invocation`] and [`Config`]; every option is one entry in `cli.rs`.
 
 pub mod authorization;
+mod begins;
 mod capacity;
 mod check;
 mod cli;
@@ -26,7 +27,7 @@ pub use cli::{ChildArguments, ChildRole};
 pub use error::ConfigError;
 pub use file::{OptionKind, option_keys};
 pub use hostile::{Hostile, list as cases};
-pub use invocation::{Groups, Invocation, Resume, Wanted, invocation};
+pub use invocation::{Checked, Groups, Invocation, Resume, Wanted, invocation};
 pub use pages::{completions, man_page};
 pub use target::resolve;
 

@@ -3,21 +3,26 @@
 use super::cli::{Command, Options, RunOptions, ScenarioOptions};
 use super::error::ConfigError;
 use super::file;
-use super::invocation::{matches, options};
+use super::invocation::{Checked, matches, options};
 use super::quoted::quoted;
-use super::{Begins, Config, Load, Phase, Protocol, check};
+use super::{Begins, Config, Load, Phase, Protocol, begins, check};
 use crate::limits::{Limit, LimitError, Limits};
 use crate::scenario::{
     Given, LimitTable, Mistake, PhaseTable, Placed, Played, Scenario, ScenarioError, read,
 };
-use clap::CommandFactory;
 use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory};
+use protocols::http1;
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
 
 /// The key that stands for TARGET.
 const TARGET: &str = "target";
+/// The option that repeats a run.
+const SEED: &str = "seed";
+/// What is said where sessions meet a load that has none.
+const NOBODY_PLAYS: &str =
+    "sessions work only with load closed or open; change load or leave them out";
 /// What every run has.
 const FOUR: [&str; 4] = ["open", "warm-up", "measurement", "drain"];
 
@@ -45,16 +50,17 @@ const OF_RUN: [&str; 20] = [
     "watch-pid",
 ];
 
-/// The run of the scenario in `file`, as it is.
+/// The run of the scenario in `file` that `words`, `sclients check FILE …`, would begin as a run.
 ///
 /// # Errors
-/// The first mistake in it.
-pub fn of_file(file: &Path) -> Result<Config, ConfigError> {
-    let words = ["sclients".into(), "run".into(), file.into()];
-    let Some(Command::Run(options)) = options(&matches(&words)?)?.command else {
-        unreachable!("the second word is a command");
-    };
-    of_run(*options, &words)
+/// The first mistake in it, or what its options mean together.
+pub fn checked(file: &Path, words: &[OsString]) -> Result<Checked, ConfigError> {
+    let run = [&words[..1], &["run".into()], &words[2..]].concat();
+    let scenario = read(file)?;
+    let config = of_scenario(&scenario, &run)?;
+    let seeded = scenario.options.iter().any(|option| option.key.it == SEED)
+        || is_given(&matches(&run)?, SEED);
+    Ok(Checked { config, seeded })
 }
 
 /// The sessions of the scenario in `file`; none where it has none.
@@ -70,46 +76,29 @@ pub fn sessions_of(file: &Path) -> Result<Option<Played>, ConfigError> {
 /// # Errors
 /// The first mistake in it, or what its options mean together.
 pub fn of_run(options: ScenarioOptions, words: &[OsString]) -> Result<Config, ConfigError> {
-    let scenario = read(&options.file)?;
-    let played = Played::of(&scenario)?;
-    if scenario.phases.is_empty() {
-        return part(&scenario, None, &scenario.limits, played, words);
-    }
-    let mut phases: Vec<Phase> = Vec::new();
-    for table in &scenario.phases {
-        let begins = begins(&scenario, table, &phases)?;
-        phases.push(phase(&scenario, table, begins, played.clone(), words)?);
-    }
-    // What holds for all of them is in each.
-    let all = part(&scenario, scenario.phases.first(), &scenario.limits, played, words)?;
-    check_users(&scenario, &phases)?;
-    Ok(Config { phases, ..all })
+    of_scenario(&read(&options.file)?, words)
 }
 
-/// When the phase of `table` begins, `before` being those that are written before it.
-fn begins(
-    scenario: &Scenario,
-    table: &PhaseTable,
-    before: &[Phase],
-) -> Result<Begins, ConfigError> {
-    let pause = table.start.as_ref().map_or(Duration::ZERO, |start| start.it);
-    let find = |name: &Placed<String>| {
-        before.iter().position(|phase| phase.name == name.it).ok_or_else(|| {
-            let why = match &scenario.phases {
-                _ if table.name.it == name.it => "is this phase itself; name another".to_owned(),
-                all if all.iter().any(|other| other.name.it == name.it) => {
-                    "comes later; write it before this one".to_owned()
-                }
-                _ => "is not there; write a [[phase]] of that name".to_owned(),
-            };
-            shown(scenario, name.mistake(format!("phase {} {why}", quoted(&name.it))))
-        })
-    };
-    Ok(match (&table.after, &table.with) {
-        (Some(after), _) => Begins::After(find(after)?, pause),
-        (None, Some(with)) => before[find(with)?].begins.later(pause),
-        (None, None) => Begins::At(pause),
-    })
+fn of_scenario(scenario: &Scenario, words: &[OsString]) -> Result<Config, ConfigError> {
+    let played = Played::of(scenario)?;
+    let mut phases: Vec<Phase> = Vec::new();
+    for index in begins::order(&scenario.phases).map_err(|mistake| shown(scenario, mistake))? {
+        let table = &scenario.phases[index];
+        let begins = begins::of(table, &phases);
+        phases.push(phase(scenario, table, begins, played.as_ref(), words)?);
+    }
+    // What holds for all of them is in each.
+    let mut all = part(scenario, scenario.phases.first(), &scenario.limits, words)?;
+    if phases.is_empty() || phases.iter().any(|phase| phase.config.sessions.is_some()) {
+        all.sessions = played;
+    } else if played.is_some() {
+        return Err(shown(scenario, scenario.sessions[0].name.mistake(NOBODY_PLAYS)));
+    }
+    if phases.is_empty() && all.sessions.is_some() {
+        check_sessions(scenario, &all)?;
+    }
+    check_rows(scenario, &all, &phases)?;
+    Ok(Config { phases, ..all })
 }
 
 /// The phase of `table`.
@@ -117,7 +106,7 @@ fn phase(
     scenario: &Scenario,
     table: &PhaseTable,
     begins: Begins,
-    played: Option<Played>,
+    played: Option<&Played>,
     words: &[OsString],
 ) -> Result<Phase, ConfigError> {
     let of_run = |given: &&Given| {
@@ -133,11 +122,18 @@ fn phase(
         let why = format!("phase {} {why}", quoted(&table.name.it));
         return Err(shown(scenario, table.name.mistake(why)));
     }
-    let names: Vec<&str> = table.sessions.iter().map(|session| session.it.as_str()).collect();
-    let played = played.map(|played| played.only(&names));
-    let mut config = part(scenario, Some(table), &table.limits, played, words)?;
+    let mut config = part(scenario, Some(table), &table.limits, words)?;
     // Those that were typed are of the run as a whole.
     config.limits.retain(|limit| limit.place.is_some());
+    if plays(&config.load) {
+        let names: Vec<&str> = table.sessions.iter().map(|session| session.it.as_str()).collect();
+        config.sessions = played.map(|played| played.clone().only(&names));
+    } else if let Some(named) = table.sessions.first() {
+        return Err(shown(scenario, named.mistake(NOBODY_PLAYS)));
+    }
+    if config.sessions.is_some() {
+        check_sessions(scenario, &config)?;
+    }
     if config.curve.is_some() {
         let why = "phases cannot be used with curve; leave one of them out";
         return Err(shown(scenario, table.name.mistake(why)));
@@ -145,23 +141,18 @@ fn phase(
     Ok(Phase { name: table.name.it.clone(), begins, config })
 }
 
-/// A load of `played`: the options of `phase` stand before the scenario's, and those that `words` give before
-/// both; limits that they give come after those of the file. `words` are `sclients run FILE …`.
+/// A load without its sessions: the options of `phase` stand before the scenario's, and those that `words` give
+/// before both; limits that they give come after those of the file. `words` are `sclients run FILE …`.
 fn part(
     scenario: &Scenario,
     phase: Option<&PhaseTable>,
     limits: &[LimitTable],
-    played: Option<Played>,
     words: &[OsString],
 ) -> Result<Config, ConfigError> {
     let placed = placed(scenario, limits)?;
     let run = merged(scenario, phase, limits, words)?;
     let mut config = check::run(run).map_err(|error| blamed(scenario, phase, error))?;
     config.limits.splice(..placed.len(), placed);
-    config.sessions = played;
-    if config.sessions.is_some() {
-        check_sessions(scenario, &config)?;
-    }
     Ok(config)
 }
 
@@ -178,12 +169,19 @@ fn placed(scenario: &Scenario, limits: &[LimitTable]) -> Result<Vec<Limit>, Conf
     Ok(placed)
 }
 
-/// Whether there are rows for the users of all phases together.
-fn check_users(scenario: &Scenario, phases: &[Phase]) -> Result<(), ConfigError> {
-    let played = phases.first().and_then(|phase| phase.config.sessions.as_ref());
-    let procs = phases.iter().map(|phase| phase.config.procs).sum();
-    let most = phases.iter().map(|phase| phase.config.conns_max()).max().unwrap_or(0);
-    match played.and_then(|played| played.too_few_rows(procs, most)) {
+/// Whether a load of this model plays sessions, where there are some.
+const fn plays(load: &Load) -> bool {
+    matches!(load, Load::Closed | Load::Open { .. })
+}
+
+/// Whether there are rows for the users of all loads together.
+fn check_rows(scenario: &Scenario, all: &Config, phases: &[Phase]) -> Result<(), ConfigError> {
+    let of_phases = phases.iter().map(|phase| &phase.config);
+    let loads = of_phases.chain(phases.is_empty().then_some(all));
+    let loads: Vec<_> = loads
+        .filter_map(|load| Some((load.sessions.as_ref()?, load.procs, load.conns_max())))
+        .collect();
+    match all.sessions.as_ref().and_then(|played| played.too_few_rows(&loads)) {
         Some(mistake) => Err(shown(scenario, mistake)),
         None => Ok(()),
     }
@@ -197,8 +195,7 @@ fn merged(
     words: &[OsString],
 ) -> Result<RunOptions, ConfigError> {
     let typed = matches(words)?;
-    let (_, typed) = typed.subcommand().expect("the words have a command");
-    let given = |id: &str| typed.value_source(id) == Some(ValueSource::CommandLine);
+    let given = |id: &str| is_given(&typed, id);
     let own = phase.map_or(&[][..], |phase| &phase.options);
     let inherited = scenario.options.iter();
     let inherited = inherited.filter(|given| own.iter().all(|own| own.key.it != given.key.it));
@@ -227,6 +224,12 @@ fn merged(
         run.target = Some(target_of(scenario, target)?);
     }
     Ok(run)
+}
+
+/// Whether the option `id` of a command stands among the words.
+fn is_given(typed: &ArgMatches, id: &str) -> bool {
+    let (_, typed) = typed.subcommand().expect("the words have a command");
+    typed.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 fn target_of(scenario: &Scenario, option: &Given) -> Result<super::Target, ConfigError> {
@@ -279,9 +282,13 @@ fn mentions(message: &str, key: &str) -> impl Iterator<Item = usize> {
 /// What a run of sessions cannot be.
 fn check_sessions(scenario: &Scenario, config: &Config) -> Result<(), ConfigError> {
     let first = &scenario.sessions[0].name;
-    let models = matches!(config.load, Load::Closed | Load::Open { .. });
+    let path = config.target.as_ref().map_or("/", |target| target.path.as_str());
     let said = [
-        (!models, "sessions work only with load closed or open; change load or leave them out"),
+        (!plays(&config.load), NOBODY_PLAYS),
+        (
+            path != "/",
+            "sessions cannot be used with a path of the target, theirs begin with /; write that path in their steps and leave it out there",
+        ),
         (
             config.protocol() == Protocol::Echo,
             "sessions work only with an http target; change it or leave them out",
@@ -299,9 +306,22 @@ fn check_sessions(scenario: &Scenario, config: &Config) -> Result<(), ConfigErro
     if let Some((_, why)) = said.iter().find(|(wrong, _)| *wrong) {
         return Err(shown(scenario, first.mistake(*why)));
     }
-    let played = config.sessions.as_ref().expect("they are checked where they are");
-    match played.too_few_rows(config.procs, config.conns_max()) {
-        Some(mistake) => Err(shown(scenario, mistake)),
+    check_headers(scenario, config)
+}
+
+/// Whether the run's own headers can stand in requests of any length.
+fn check_headers(scenario: &Scenario, config: &Config) -> Result<(), ConfigError> {
+    let wrong = |(name, value): &(String, String)| {
+        let length = name.eq_ignore_ascii_case("Content-Length");
+        let error = http1::check_field(name, value).err().map(|error| error.to_string());
+        error.or_else(|| {
+            length.then(|| {
+                "header `Content-Length` is counted from each step's body; leave it out".into()
+            })
+        })
+    };
+    match config.headers.iter().find_map(wrong) {
+        Some(why) => Err(shown(scenario, scenario.sessions[0].name.mistake(why))),
         None => Ok(()),
     }
 }

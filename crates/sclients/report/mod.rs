@@ -12,6 +12,7 @@ mod junit;
 mod outline;
 mod phases;
 mod progress;
+mod script;
 pub mod selftest;
 mod sessions;
 mod shape;

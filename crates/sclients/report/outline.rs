@@ -1,12 +1,13 @@
 //! What a scenario would do, before it is done.
 
-use crate::config::{Config, Load, Storm};
+use super::script::{script, statuses};
+use crate::config::{Checked, Config, Load, Storm};
 use crate::number::grouped;
 use humantime::format_duration;
 use std::fmt::Write as _;
 
-/// Load, sessions and feeds, a line each.
-pub fn outline(config: &Config) -> String {
+/// Loads, limits, sessions and feeds, a line each.
+pub fn outline(Checked { config, seeded }: &Checked) -> String {
     let mut text = String::new();
     let target = config.target.as_ref();
     let target = target
@@ -18,11 +19,49 @@ pub fn outline(config: &Config) -> String {
             let begins = phase.begins.in_words(|before| &phases[before].name);
             let name = &phase.name;
             let (load, length) = (load(&phase.config), length(&phase.config));
-            writeln!(text, "phase     {name}: {load}\n          {begins}, for {length}")
+            writeln!(text, "phase     {name}: {load}\n          {begins}, for {length}")?;
+            of_phase(&phase.config, config)
+                .iter()
+                .try_for_each(|line| writeln!(text, "          {line}"))
         }),
     };
+    let _ = writeln!(text, "timeouts  {}", timeouts(config));
+    let _ = match seeded {
+        true => writeln!(text, "seed      {}", config.seed),
+        false => writeln!(text, "seed      another in each run"),
+    };
+    for limit in &config.limits {
+        let _ = writeln!(text, "limit     {limit}");
+    }
     sessions(&mut text, config);
     text
+}
+
+/// What a phase has of its own beside its load: what it plays, its limits, other timeouts than `all`.
+fn of_phase(own: &Config, all: &Config) -> Vec<String> {
+    let plays = own.sessions.as_ref().map(|played| {
+        let sessions = played.sessions.iter().filter(|session| session.weight > 0);
+        let names: Vec<&str> = sessions.map(|session| session.name.as_str()).collect();
+        format!("plays {}", names.join(", "))
+    });
+    let plays = plays.or_else(|| all.sessions.as_ref().map(|_| "plays no session".into()));
+    let timeouts = Some(timeouts(own)).filter(|own| *own != timeouts(all));
+    let timeouts = timeouts.map(|own| format!("timeouts {own}"));
+    let limits = own.limits.iter().map(|limit| format!("limit {limit}"));
+    plays.into_iter().chain(timeouts).chain(limits).collect()
+}
+
+fn timeouts(config: &Config) -> String {
+    let mut all = format!(
+        "{} to answer, {} to connect",
+        format_duration(config.timeout),
+        format_duration(config.connect_timeout)
+    );
+    let others = [(config.first_byte_timeout, "to the first byte"), (config.idle_timeout, "idle")];
+    for (time, what) in others.into_iter().filter_map(|(time, what)| Some((time?, what))) {
+        let _ = write!(all, ", {} {what}", format_duration(time));
+    }
+    all
 }
 
 fn length(config: &Config) -> String {
@@ -45,16 +84,13 @@ fn sessions(text: &mut String, config: &Config) {
         for session in &played.sessions {
             let share = 100.0 * f64::from(session.weight) / weights as f64;
             let _ = writeln!(text, "session   {} ({share:.1} % of sessions)", session.name);
-            for (number, step) in session.steps.iter().enumerate() {
-                let _ = writeln!(
-                    text,
-                    "  {:>6}  {}{}",
-                    number + 1,
-                    step.name,
-                    more(&step.checks, &step.extracts)
-                );
+            let steps = played.scripts().iter().find(|script| script.name.it == session.name);
+            for line in steps.iter().flat_map(|steps| script(played, steps)) {
+                let _ = writeln!(text, "{line}");
             }
         }
+        let statuses = statuses(&config.expected_statuses);
+        let _ = writeln!(text, "expected  status {statuses}, where a step names none");
         for (name, rows, columns) in played.feeds() {
             let _ = writeln!(
                 text,
@@ -84,12 +120,4 @@ fn load(config: &Config) -> String {
         None if matches!(config.load, Load::Closed) => format!("closed, {places}"),
         None => format!("{}, {places}", config.load.name()),
     }
-}
-
-fn more(checks: &[String], extracts: &[String]) -> String {
-    let part = |what: &str, all: &[String]| match all {
-        [] => String::new(),
-        all => format!("; {what} {}", all.join(", ")),
-    };
-    format!("{}{}", part("expects", checks), part("extracts", extracts))
 }

@@ -42,6 +42,7 @@ pub fn json(summary: &Summary) -> Option<Value> {
             "completed": counts.completed,
             "broken": counts.broken,
             "extract_failed": counts.extract_failed,
+            "unfinished": counts.unfinished(),
             "steps": steps(session, counts).map(|(step, counts)| json_of_step(step, &counts)).collect::<Vec<_>>(),
         })
     };
@@ -76,12 +77,13 @@ pub fn text(summary: &Summary) -> Vec<String> {
     let mut lines = Vec::new();
     for (session, counts) in played(summary) {
         lines.push(format!(
-            "{}: {} begun, {} completed{}{}",
+            "{}: {} begun, {} completed{}{}{}",
             session.name,
             grouped(counts.begun),
             grouped(counts.completed),
             some(counts.broken, "broken"),
             some(counts.extract_failed, "ended by an extraction that found nothing"),
+            some(counts.unfinished(), "unfinished"),
         ));
         lines.push(row(&["step", "requests", "failed", "p50", "p99", "max"].map(String::from)));
         for (step, counts) in steps(session, &counts) {

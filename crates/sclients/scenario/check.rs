@@ -2,7 +2,8 @@
 
 use super::located::{Mistake, Placed};
 use super::pattern::pattern;
-use super::table::{Node, Table, text};
+use super::range::range;
+use super::table::{Node, Table, text, token};
 use crate::config::list;
 use crate::config::quantity::{size, span};
 use crate::config::quoted::shown;
@@ -62,7 +63,7 @@ pub fn read(node: Node<'_>) -> Result<Expected, Mistake> {
     let table = Table::of(node, "expect")?;
     table.only("expect", &KEYS)?;
     let statuses = table
-        .read("status", |text| text.split(',').map(str::trim).map(list::statuses).collect())?;
+        .number("status", |text| text.split(',').map(str::trim).map(list::statuses).collect())?;
     let mut checks = Vec::new();
     for (key, value) in table.entries() {
         match key.it {
@@ -76,14 +77,15 @@ pub fn read(node: Node<'_>) -> Result<Expected, Mistake> {
             _ => {}
         }
     }
-    let bytes = table.read("bytes", bytes)?.map(|range| Check::Bytes(range.it.0, range.it.1));
-    let within = table.read("within", span)?.map(|time| Check::Within(time.it));
+    let bytes = table.number("bytes", bytes)?.map(|range| Check::Bytes(range.it.0, range.it.1));
+    let within = table.time("within", span)?.map(|time| Check::Within(time.it));
     checks.extend(bytes.into_iter().chain(within));
     Ok(Expected { statuses: statuses.map(|statuses| statuses.it).unwrap_or_default(), checks })
 }
 
 fn headers(node: Node<'_>, checks: &mut Vec<Check>) -> Result<(), Mistake> {
     for (name, value) in Table::of(node, "header")?.entries() {
+        token("header", &name)?;
         let holds = text(value, name.it)?.it;
         checks.push(Check::Header { name: name.it.to_owned(), holds });
     }
@@ -100,12 +102,5 @@ fn filled(text: Placed<String>) -> Result<String, Mistake> {
 
 /// Reads `64` or `1..10KiB`.
 fn bytes(text: &str) -> Result<(u64, u64), String> {
-    let size = |text: &str| size(0, u64::MAX)(text).map_err(|error| error.to_string());
-    match text.split_once("..") {
-        None => size(text).map(|bytes| (bytes, bytes)),
-        Some((from, to)) => match (size(from)?, size(to)?) {
-            (from, to) if from <= to => Ok((from, to)),
-            _ => Err(format!("`{text}` goes down; write the smaller size first")),
-        },
-    }
+    range(text, "1..10KiB", |text| size(0, u64::MAX)(text).map_err(|error| error.to_string()))
 }

@@ -5,7 +5,7 @@ use super::extract::{Extract, Found};
 use super::feed::Order;
 use super::located::Mistake;
 use super::played::Program;
-use super::session::{Body, Request, Session, Step};
+use super::session::{Body, Header, Request, Session, Step};
 use super::table::nearest;
 use super::template::{Part, Template, Unit};
 use crate::config::quoted::quoted;
@@ -34,16 +34,28 @@ impl<'a> Manners<'a> {
     }
 }
 
-/// The part of worker `slot` of `workers`.
+/// Which worker a part is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Its slot among those of all phases.
+    pub slot: u32,
+    /// The workers of all phases.
+    pub workers: u32,
+    /// Of each feed: its number among the workers who draw from it, and how many they are; none where it does
+    /// not.
+    pub drawers: Vec<Option<(u32, u32)>>,
+}
+
+/// The part of the worker in `seat`.
 pub(super) fn share(
     program: &Program,
     weights: &[u32],
     manners: &Manners<'_>,
-    slot: u32,
-    workers: u32,
+    seat: &Seat,
 ) -> Result<SessionsShare, Mistake> {
-    let feed = |feed: &super::Feed| {
-        let (text, ends) = feed.part(slot, workers);
+    let feed = |(feed, drawers): (&super::Feed, &Option<(u32, u32)>)| {
+        let rows = drawers.map(|(number, count)| feed.part(number, count));
+        let (text, ends) = rows.unwrap_or_default();
         let order = match feed.order {
             Order::Sequential => OrderKind::Sequential,
             Order::Random => OrderKind::Random,
@@ -55,10 +67,10 @@ pub(super) fn share(
         Names::new(program).session(session, *weight, manners)
     };
     Ok(SessionsShare {
-        feeds: program.feeds.iter().map(feed).collect(),
+        feeds: program.feeds.iter().zip(&seat.drawers).map(feed).collect(),
         sessions: program.sessions.iter().zip(weights).map(session).collect::<Result<_, _>>()?,
-        slot,
-        workers,
+        slot: seat.slot,
+        workers: seat.workers,
     })
 }
 
@@ -113,19 +125,17 @@ impl<'a> Names<'a> {
         request: &'a Request,
         manners: &Manners<'_>,
     ) -> Result<RequestCode, Mistake> {
-        let wrong = |why: String| Mistake::new(request.span.clone(), why);
         let mut marks = Marks::new(request, manners);
-        let path = self.marked(&request.path, Some(PlaceKind::Path), &mut marks).map_err(wrong)?;
+        let path = self.marked(&request.path, PlaceKind::Path, &mut marks)?;
         let mut builder = http1::Request::builder(&request.method, manners.authority, &path)
             .version(env!("CARGO_PKG_VERSION"));
         let own =
-            |name: &str| request.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+            |name: &str| request.headers.iter().any(|own| own.name.eq_ignore_ascii_case(name));
         for (name, value) in manners.headers.iter().filter(|(name, _)| !own(name)) {
             builder = builder.header(name, value);
         }
-        for (name, value) in &request.headers {
-            let value = self.marked(value, Some(PlaceKind::Header), &mut marks).map_err(wrong)?;
-            builder = builder.header(name, &value);
+        for Header { name, value } in &request.headers {
+            builder = builder.header(name, &self.marked(value, PlaceKind::Header, &mut marks)?);
         }
         let mut body = Vec::new();
         match &request.body {
@@ -134,12 +144,13 @@ impl<'a> Names<'a> {
             Body::Text(text) => match text.plain() {
                 Some(text) => builder = builder.body(text.as_bytes()),
                 None => {
-                    body = self.body(text).map_err(wrong)?;
-                    builder = builder.header("Content-Length", &marks.put(Segment::Length));
+                    body = self.body(text)?;
+                    builder = builder.announced(&marks.put(Segment::Length));
                 }
             },
         }
-        let built = builder.build().map_err(|error| wrong(error.to_string()))?;
+        let wrong = |error: http1::RequestError| request.path.mistake(error.to_string());
+        let built = builder.build().map_err(wrong)?;
         let extracts = request.extracts.iter().map(|extract| self.extract(extract)).collect();
         let statuses = match request.statuses.as_slice() {
             [] => manners.statuses,
@@ -160,30 +171,34 @@ impl<'a> Names<'a> {
     fn marked(
         &mut self,
         template: &Template,
-        place: Option<PlaceKind>,
+        place: PlaceKind,
         marks: &mut Marks,
-    ) -> Result<String, String> {
+    ) -> Result<String, Mistake> {
         let mut text = String::new();
         for part in &template.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
                 hole => {
                     let place = match place {
-                        Some(PlaceKind::Path) if text.is_empty() => PlaceKind::WholePath,
-                        place => place.expect("a body has no marks"),
+                        PlaceKind::Path if text.is_empty() => PlaceKind::WholePath,
+                        place => place,
                     };
-                    text.push_str(&marks.put(Segment::Value(self.value(hole)?, place)));
+                    let value = self.value(hole).map_err(|why| template.mistake(why))?;
+                    text.push_str(&marks.put(Segment::Value(value, place)));
                 }
             }
         }
         Ok(text)
     }
 
-    fn body(&mut self, template: &Template) -> Result<Vec<Segment>, String> {
+    fn body(&mut self, template: &Template) -> Result<Vec<Segment>, Mistake> {
         let segment = |part: &Part| {
             Ok(match part {
                 Part::Text(text) => Segment::Text(text.clone().into_bytes()),
-                hole => Segment::Value(self.value(hole)?, PlaceKind::Body),
+                hole => {
+                    let value = self.value(hole).map_err(|why| template.mistake(why))?;
+                    Segment::Value(value, PlaceKind::Body)
+                }
             })
         };
         template.parts.iter().map(segment).collect()
@@ -244,6 +259,7 @@ impl<'a> Names<'a> {
             }
             Found::Regex(text) => FoundCode::Regex(text.clone()),
             Found::Header(name) => FoundCode::Header(name.clone()),
+            Found::Cookie(name) => FoundCode::Cookie(name.clone()),
             Found::Status => FoundCode::Status,
         };
         (variable as u16, found)
@@ -285,7 +301,7 @@ struct Marks {
 
 impl Marks {
     fn new(request: &Request, manners: &Manners<'_>) -> Self {
-        let values = request.headers.iter().flat_map(|(_, value)| &value.parts);
+        let values = request.headers.iter().flat_map(|header| &header.value.parts);
         let own = request.path.parts.iter().chain(values).filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
             _ => None,

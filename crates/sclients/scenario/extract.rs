@@ -2,12 +2,12 @@
 
 use super::located::{Mistake, Placed};
 use super::pattern::pattern;
-use super::table::{Node, Table, text};
+use super::table::{Node, Table, text, token};
 use super::template::is_name;
-use crate::config::quoted::quoted;
+use crate::config::quoted::{quoted, shown};
 
-const KEYS: [&str; 5] = ["json", "between", "regex", "header", "status"];
-const REMEDY: &str = "write one of { json = \"/a/0\" }, { between = [\"a\", \"b\"] }, { regex = \"n=(.)\" }, { header = \"location\" }, { status = true }";
+const KEYS: [&str; 6] = ["json", "between", "regex", "header", "cookie", "status"];
+const REMEDY: &str = "write one of { json = \"/a/0\" }, { between = [\"a\", \"b\"] }, { regex = \"n=(.)\" }, { header = \"location\" }, { cookie = \"sid\" }, { status = true }";
 
 /// A value that is taken out of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,23 @@ pub struct Extract {
     pub variable: Placed<String>,
     /// Where it is found.
     pub found: Found,
+}
+
+impl Extract {
+    /// Variable and place, in words.
+    pub fn name(&self) -> String {
+        let place = match &self.found {
+            Found::Json(pointer) => format!("json {}", shown(pointer)),
+            Found::Between(before, behind) => {
+                format!("between {} {}", quoted(before), quoted(behind))
+            }
+            Found::Regex(text) => format!("regex {}", shown(text)),
+            Found::Header(name) => format!("header {name}"),
+            Found::Cookie(name) => format!("cookie {name}"),
+            Found::Status => "status".into(),
+        };
+        format!("{} by {place}", self.variable.it)
+    }
 }
 
 /// Where a value is found.
@@ -29,6 +46,8 @@ pub enum Found {
     Regex(String),
     /// The first header of this name.
     Header(String),
+    /// The cookie of this name that the answer sets, without its attributes.
+    Cookie(String),
     /// The status.
     Status,
 }
@@ -67,10 +86,18 @@ fn found(node: Node<'_>) -> Result<Found, Mistake> {
             pattern(&expression.it).map_err(|error| expression.mistake(error.to_string()))?;
             Ok(Found::Regex(expression.it))
         }
-        "header" => Ok(Found::Header(text(value, key.it)?.it)),
+        "header" => Ok(Found::Header(named(value, key.it)?)),
+        "cookie" => Ok(Found::Cookie(named(value, key.it)?)),
         _ if table.flag("status")? => Ok(Found::Status),
         _ => Err(Mistake::new(value.span(), "status is true or left out; write status = true")),
     }
+}
+
+/// The name of a header or cookie, which are tokens both.
+fn named(value: Node<'_>, key: &str) -> Result<String, Mistake> {
+    let name = text(value, key)?;
+    token(key, &Placed::new(name.it.as_str(), name.span.clone()))?;
+    Ok(name.it)
 }
 
 fn json(pointer: Placed<String>) -> Result<Found, Mistake> {

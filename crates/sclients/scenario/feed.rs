@@ -26,7 +26,7 @@ pub struct FeedTable {
     pub order: Order,
 }
 
-/// Which row a session gets. Each worker has its own rows, every so manyth of the file.
+/// Which row a session gets. Each worker who draws has its own rows, every so manyth of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The next one, and after the last the first.
@@ -129,12 +129,12 @@ impl Feed {
         (&self.text[begin as usize..end as usize], ends)
     }
 
-    /// Every `workers`-th row from the `slot`-th on, as text and ends of its own; all rows where there are
-    /// fewer than workers.
-    pub(super) fn part(&self, slot: u32, workers: u32) -> (Vec<u8>, Vec<u32>) {
+    /// Every `count`-th row from the `number`-th on, as text and ends of its own; all rows where there are
+    /// fewer than workers who draw.
+    pub(super) fn part(&self, number: u32, count: u32) -> (Vec<u8>, Vec<u32>) {
         let (mut text, mut ends) = (Vec::new(), Vec::new());
-        let few = self.rows() < workers as usize;
-        let (first, every) = if few { (0, 1) } else { (slot as usize, workers as usize) };
+        let few = self.rows() < count as usize;
+        let (first, every) = if few { (0, 1) } else { (number as usize, count as usize) };
         for row in (first..self.rows()).step_by(every) {
             let (values, own) = self.row(row);
             let begin = own.last().copied().unwrap_or_default() - values.len() as u32;
@@ -269,7 +269,14 @@ fn csv_row(input: &[u8], line: usize) -> Result<CsvRow, String> {
                 value.push(b'"');
                 at += 1;
             }
-            b'"' if quoted => quoted = false,
+            b'"' if quoted => {
+                quoted = false;
+                if !matches!(input.get(at), None | Some(b',' | b'\r' | b'\n')) {
+                    return Err(format!(
+                        "line {line} goes on behind a quoted value; write \" twice within one, and a comma behind it"
+                    ));
+                }
+            }
             b'"' if value.is_empty() => quoted = true,
             b'\n' if !quoted => break,
             b'\r' if !quoted && matches!(input.get(at), Some(b'\n') | None) => {}
@@ -368,6 +375,7 @@ mod tests {
             ("a.csv", b"id,id\n1,2\n", "file `a.csv` has the column `id` twice"),
             ("a.csv", b"id,\n1,2\n", "file `a.csv` has a column without a name"),
             ("a.csv", b"id\n\"1\n", "file `a.csv` line 2 begins a quoted value that never ends"),
+            ("a.csv", b"id\n\"1\"junk\n", "file `a.csv` line 2 goes on behind a quoted value"),
             ("a.csv", b"id\n1\n2\n1\n", "file `a.csv` has row 3 twice"),
             ("a.txt", b"id\n1\n", "file `a.txt` is of no known kind"),
             ("a.jsonl", b"[1]\n", "file `a.jsonl` line 1 is no JSON object"),

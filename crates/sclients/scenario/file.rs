@@ -224,7 +224,7 @@ impl PhaseTable {
             table.list("sessions", "sessions is an array; write sessions = [\"browse\"]")?;
         Ok(Self {
             name: table.needs_text("a phase", "name", "peak")?,
-            start: table.read("start", pause)?,
+            start: table.time("start", pause)?,
             after,
             with,
             sessions: sessions
@@ -240,7 +240,10 @@ impl PhaseTable {
 
 fn limits(table: &Table<'_>, key: &str) -> Result<Vec<LimitTable>, Mistake> {
     let remedy = "limits are an array; write [[limit]] check = \"p99 < 250ms\"";
-    let nodes = table.list(key, remedy)?;
+    let nodes = match table.find(key) {
+        Some(node) if node.get_ref().is_str() => vec![node],
+        _ => table.list(key, remedy)?,
+    };
     nodes.into_iter().map(LimitTable::read).collect()
 }
 
@@ -252,7 +255,7 @@ impl LimitTable {
         let table = Table::of(node, "a limit")?;
         table.only("a limit", &["check", "abort", "delay"])?;
         let check = table.needs_text("a limit", "check", "p99 < 250ms")?;
-        let (abort, delay) = (table.flag("abort")?, table.read("delay", pause)?);
+        let (abort, delay) = (table.flag("abort")?, table.time("delay", pause)?);
         if let (false, Some(delay)) = (abort, &delay) {
             return Err(
                 delay.mistake("delay works only with abort; write abort = true, or leave it out")
@@ -317,7 +320,7 @@ check = "failed < 0.1%"
         else {
             panic!("{session:?}")
         };
-        assert_eq!((list.name.as_str(), list.method.as_str()), ("list", "GET"));
+        assert_eq!((list.name.it.as_str(), list.method.as_str()), ("list", "GET"));
         assert_eq!(list.statuses, [(200, 200), (204, 299)]);
         let checks: Vec<_> = list.checks.iter().map(|check| check.name()).collect();
         assert_eq!(checks, ["header content-type: json", "bytes 1..10240", "within 200ms"]);
@@ -346,6 +349,10 @@ check = "failed < 0.1%"
             ),
             ("[[session]]\nname = 'a'".into(), "2:8: this session makes no request; write"),
             ("[[session]]\nname = 'a b'".into(), "2:8: this session makes no request"),
+            (
+                session("loop = 2\nsteps = [{ pause = '1s' }, { request = 'GET /' }]"),
+                "2:8: this session begins with a pause",
+            ),
             ("session = 3".into(), "1:11: this is a number, but session is an array of tables"),
             (session("weight = 1"), "4:1: key `weight` is not known in a step"),
             (
@@ -356,6 +363,22 @@ check = "failed < 0.1%"
             (session("think = '3'"), "4:9: think `3` has no unit; write 3s or 3ms"),
             (session("loop = 0\nsteps = []"), "4:8: loop `0` is out of range"),
             (session("loop = 2"), "4:8: this loop makes no request"),
+            (
+                session("loop = 2.5"),
+                "4:8: this is a number, but loop is a whole number; write loop = 1",
+            ),
+            (
+                session("think = 1"),
+                "4:9: this is a number, but think is a time with its unit; write think = \"1s\"",
+            ),
+            (session("think = '1s..'"), "4:9: think `1s..` has one end; write both, as 1s..3s"),
+            (session("request = 'GET /a#b'"), "4:11: `GET /a#b` has a fragment"),
+            (request("name = ''"), "5:8: `` is not a name; write words that can be shown"),
+            (request("name = \"a\\u001bb\""), "5:8: `a\\u{1b}b` is not a name"),
+            (
+                request("name = 'a'\n[[session.step]]\nrequest = 'GET /'\nname = 'a'"),
+                "8:8: there is a step `a` already; write another name",
+            ),
             (session("request = 'GET'"), "4:11: `GET` has no path"),
             (session("request = 'GET http://a/'"), "4:11: `GET http://a/` has no path"),
             (session("request = 'G(T /'"), "4:11: `G(T` is not a method"),
@@ -372,6 +395,16 @@ check = "failed < 0.1%"
             (request("expect = { matches = '(' }"), "5:22: `(` is not a regular expression"),
             (request("expect = { contains = '' }"), "5:23: an empty text is in every body"),
             (request("expect = { bytes = '9..1' }"), "5:20: bytes `9..1` goes down"),
+            (request("expect = { bytes = '10..' }"), "5:20: bytes `10..` has one end; write both"),
+            (request("expect = { bytes = -1 }"), "5:20: bytes `-1` is not a size"),
+            (request("expect = { status = 20 }"), "5:21: status `20` is not a status"),
+            (request("expect = { within = 5 }"), "5:21: this is a number, but within is a time"),
+            (
+                request("expect = { header = { 'b n' = '' } }"),
+                "5:23: header name `b n` is not a token",
+            ),
+            (request("extract = { a = { header = 'b n' } }"), "5:28: header name `b n` is not"),
+            (request("extract = { a = { cookie = '' } }"), "5:28: cookie name `` is not a token"),
             (request("extract = { a = {} }"), "5:17: one place is needed"),
             (request("extract = { 'a b' = { json = '' } }"), "5:13: `a b` cannot name a variable"),
             (
@@ -410,6 +443,34 @@ check = "failed < 0.1%"
                 Ok(_) => assert!(said.is_empty(), "{text} was taken"),
             }
         }
+    }
+
+    #[test]
+    fn steps_without_a_name_have_one_of_their_own() {
+        let scenario = parsed(
+            "[[session]]\nname = 'a'\nstep = [{ request = 'GET /' }, { loop = 2, steps = [{ request = 'GET /' }] },\n\
+             { request = 'GET /', name = 'GET / (2)' }, { request = 'GET /b' }]\n",
+        );
+        let scenario = scenario.unwrap();
+        let requests = scenario.sessions[0].requests();
+        let names: Vec<_> = requests.iter().map(|request| request.name.it.as_str()).collect();
+        assert_eq!(names, ["GET /", "GET / (3)", "GET / (2)", "GET /b"]);
+    }
+
+    #[test]
+    fn what_is_plain_needs_no_quotes_and_one_limit_no_list() {
+        let scenario = parsed(
+            "limit = 'p99 < 250ms'\n[[session]]\nname = 'a'\n[[session.step]]\nrequest = 'GET /'\n\
+             expect = { status = 200, bytes = 64 }\n[[phase]]\nname = 'p'\nlimits = 'failed < 1%'\n",
+        );
+        let scenario = scenario.unwrap();
+        assert_eq!(scenario.limits[0].check.it, "p99 < 250ms");
+        assert_eq!(scenario.phases[0].limits[0].check.it, "failed < 1%");
+        let request = scenario.sessions[0].requests()[0];
+        assert_eq!(
+            (request.statuses.as_slice(), request.checks[0].name()),
+            (&[(200, 200)][..], "bytes 64".into())
+        );
     }
 
     proptest! {

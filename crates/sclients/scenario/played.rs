@@ -1,6 +1,6 @@
 //! Sessions whose feeds were read and whose names are known: what is compiled, and what reports call it.
 
-use super::compile::{self, Manners};
+use super::compile::{self, Manners, Seat};
 use super::feed::{Feed, Order};
 use super::file::{Scenario, ScenarioError};
 use super::located::Mistake;
@@ -95,7 +95,8 @@ impl Played {
         let sessions = program.sessions.iter().map(PlayedSession::of).collect();
         let mut played = Self { sessions, checksum: 0, program: Some(Arc::new(program)) };
         // Once here, so that no worker meets a mistake.
-        let all = played.compiled(&Manners::plain("localhost", &[]), 0, 1).map_err(shown)?;
+        let alone = Seat { slot: 0, workers: 1, drawers: vec![Some((0, 1)); scenario.feeds.len()] };
+        let all = played.compiled(&Manners::plain("localhost", &[]), &alone).map_err(shown)?;
         played.checksum = checksum(&all);
         Ok(Some(played))
     }
@@ -121,39 +122,57 @@ impl Played {
         same.then(|| Self { sessions: self.sessions.clone(), ..of.clone() })
     }
 
-    /// The part of worker `slot` of `workers`.
+    /// The part of the worker in `seat`.
     ///
     /// # Errors
     /// A head that HTTP does not allow, since the run's own headers are none.
     ///
     /// # Panics
     /// When only names are known.
-    pub fn compiled(
-        &self,
-        manners: &Manners<'_>,
-        slot: u32,
-        workers: u32,
-    ) -> Result<SessionsShare, Mistake> {
+    pub fn compiled(&self, manners: &Manners<'_>, seat: &Seat) -> Result<SessionsShare, Mistake> {
         let program = self.program.as_ref().expect("sessions of a kept run are not played again");
         let weights: Vec<u32> = self.sessions.iter().map(|session| session.weight).collect();
-        compile::share(program, &weights, manners, slot, workers)
+        compile::share(program, &weights, manners, seat)
     }
 
-    /// Why there are too few rows for `workers` with `connections` each; none where there are enough.
-    pub fn too_few_rows(&self, workers: u32, connections: u32) -> Option<Mistake> {
+    /// Whether a session that is played draws from feed number `feed`.
+    pub fn draws_from(&self, feed: usize) -> bool {
+        let Some(program) = &self.program else { return false };
+        let name = &program.feeds[feed].name;
+        let sessions = self.sessions.iter().zip(&program.sessions);
+        sessions.into_iter().any(|(own, session)| own.weight > 0 && session.draws_from(name))
+    }
+
+    /// Why a feed has too few rows for these loads together, what each plays, its workers and the connections
+    /// of each of them; none where all have enough.
+    pub fn too_few_rows(&self, loads: &[(&Self, u32, u32)]) -> Option<Mistake> {
         let program = self.program.as_ref()?;
-        let short = program.feeds.iter().zip(&program.feed_tables).find(|(feed, _)| {
-            feed.order == Order::Unique
-                && feed.rows() < (workers as usize).saturating_mul(connections as usize)
-        });
-        short.map(|(feed, table)| {
-            let needed = u64::from(workers) * u64::from(connections);
-            table.file.mistake(format!(
-                "feed {} has {} rows, but {needed} connections need {needed} where order = \"unique\"; add rows or lower conns",
-                quoted(&feed.name),
-                feed.rows(),
-            ))
+        let unique = program.feeds.iter().enumerate();
+        let mut unique = unique.filter(|(_, feed)| feed.order == Order::Unique);
+        unique.find_map(|(index, feed)| {
+            let drawers = loads.iter().filter(|(played, ..)| played.draws_from(index));
+            let workers: u64 = drawers.clone().map(|(_, workers, _)| u64::from(*workers)).sum();
+            let most = drawers.map(|(_, _, connections)| u64::from(*connections)).max()?;
+            let needed = workers * most;
+            (needed > feed.rows() as u64).then(|| {
+                program.feed_tables[index].file.mistake(format!(
+                    "feed {} has {} rows, but {workers} workers of {most} connections need {needed} where order = \"unique\"; add rows or lower conns",
+                    quoted(&feed.name),
+                    feed.rows(),
+                ))
+            })
         })
+    }
+
+    /// What is done, session by session; nothing where only names are known.
+    pub fn scripts(&self) -> &[Session] {
+        self.program.as_ref().map_or(&[], |program| &program.sessions)
+    }
+
+    /// How many bytes the body in `file` has.
+    pub fn body_bytes(&self, file: &str) -> usize {
+        let body = self.program.as_ref().and_then(|program| program.bodies.get(file));
+        body.map_or(0, Vec::len)
     }
 
     /// The feeds: name, rows, columns.
@@ -166,7 +185,7 @@ impl Played {
 impl PlayedSession {
     fn of(session: &Session) -> Self {
         let step = |request: &super::Request| PlayedStep {
-            name: request.name.clone(),
+            name: request.name.it.clone(),
             checks: request.checks.iter().map(super::Check::name).collect(),
             extracts: request.extracts.iter().map(|extract| extract.variable.it.clone()).collect(),
         };

@@ -98,11 +98,11 @@ fn request() -> Value {
 fn expect(texts: &Value) -> Value {
     object(
         map(json!({
-            "status": text("Statuses, as 200-299,304"),
+            "status": number("Statuses, as 200-299,304"),
             "header": texts,
             "contains": text("The body holds this"),
             "matches": text("The body matches this regular expression"),
-            "bytes": text("Bytes of the body, as 64 or 1..10KiB"),
+            "bytes": number("Bytes of the body, as 64 or 1..10KiB"),
             "within": text("From send to the last byte at most, as 200ms"),
         })),
         &[],
@@ -118,6 +118,7 @@ fn found() -> Vec<Value> {
         ("between", two),
         ("regex", text("The first group of the first match, or the match")),
         ("header", text("The first header of this name")),
+        ("cookie", text("The value of the cookie that the answer sets by this name")),
         ("status", json!({ "const": true })),
     ];
     let place =
@@ -138,7 +139,8 @@ fn phase(mut options: Map<String, Value>) -> Value {
 }
 
 fn limits() -> Value {
-    array(json!({ "oneOf": [text("What must hold, as --limit takes it"), limit()] }))
+    let check = text("What must hold, as --limit takes it");
+    json!({ "oneOf": [check, array(json!({ "oneOf": [check, limit()] }))] })
 }
 
 fn limit() -> Value {
@@ -158,6 +160,11 @@ fn name(description: &str) -> Value {
 
 fn text(description: &str) -> Value {
     json!({ "type": "string", "description": description })
+}
+
+/// A text that may be a whole number without quotes.
+fn number(description: &str) -> Value {
+    json!({ "type": ["string", "integer"], "description": description })
 }
 
 fn array(items: Value) -> Value {

@@ -2,12 +2,15 @@
 
 use super::check::{self, Check};
 use super::extract::{self, Extract};
-use super::located::{Mistake, Placed, Span};
+use super::located::{Mistake, Placed};
+use super::range::range;
 use super::table::{Node, Table, text};
-use super::template::Template;
+use super::template::{Part, Template};
 use crate::config::list;
 use crate::config::quantity::pause;
-use crate::config::quoted::quoted;
+use crate::config::quoted::{is_plain, quoted};
+use protocols::http1;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The most requests of all sessions together; each has counters and a histogram in every report.
@@ -50,14 +53,14 @@ pub enum Step {
 /// A request and what is made of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its name: given, or method and path as written.
-    pub name: String,
+    /// Its name: given, or method and path as written; no other of its session has it.
+    pub name: Placed<String>,
     /// The method.
     pub method: String,
     /// Path and query.
     pub path: Template,
     /// Headers, in order.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<Header>,
     /// What is sent.
     pub body: Body,
     /// Statuses that are expected, inclusive ranges; empty leaves it to the run's.
@@ -66,8 +69,15 @@ pub struct Request {
     pub checks: Vec<Check>,
     /// What is taken out of the answer.
     pub extracts: Vec<Extract>,
-    /// Where it stands.
-    pub span: Span,
+}
+
+/// A header of a request; an empty value removes one that would be there of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Template,
 }
 
 /// A request's body.
@@ -91,13 +101,14 @@ impl Session {
         table.only("a session", &KEYS)?;
         let name = table.needs_text("a session", "name", "browse")?;
         let weight = table.count("weight", 1, WEIGHT_MAX)?.unwrap_or(1) as u32;
-        let steps = steps(&table, "step", 0)?;
+        let mut steps = steps(&table, "step", 0)?;
         if !steps.iter().any(Step::has_request) {
             return Err(name.mistake(
                 "this session makes no request; write [[session.step]] request = \"GET /\"",
             ));
         }
-        if matches!(steps.first(), Some(Step::Think(..))) {
+        name_requests(&mut steps)?;
+        if steps.first().is_some_and(Step::begins_with_pause) {
             return Err(name.mistake(
                 "this session begins with a pause; begin with a request and pause behind it",
             ));
@@ -111,6 +122,29 @@ impl Session {
         self.steps.iter().for_each(|step| step.collect(&mut found));
         found
     }
+
+    /// Whether it draws a row of feed `name`.
+    pub fn draws_from(&self, name: &str) -> bool {
+        self.requests().iter().any(|request| request.draws_from(name))
+    }
+}
+
+impl Request {
+    /// Whether its name is given, and not its line.
+    fn is_named(&self) -> bool {
+        self.name.span != self.path.span
+    }
+
+    /// Whether a value of feed `name` stands in it.
+    fn draws_from(&self, name: &str) -> bool {
+        let body = match &self.body {
+            Body::Text(text) => Some(text),
+            Body::None | Body::File(_) => None,
+        };
+        let texts = self.headers.iter().map(|header| &header.value).chain([&self.path]).chain(body);
+        let drawn = |part: &Part| matches!(part, Part::Column { feed, .. } if feed == name);
+        texts.flat_map(|text| &text.parts).any(drawn)
+    }
 }
 
 impl Step {
@@ -122,11 +156,27 @@ impl Step {
         }
     }
 
+    fn begins_with_pause(&self) -> bool {
+        match self {
+            Self::Request(_) => false,
+            Self::Think(..) => true,
+            Self::Loop(_, steps) => steps.first().is_some_and(Self::begins_with_pause),
+        }
+    }
+
     fn collect<'a>(&'a self, found: &mut Vec<&'a Request>) {
         match self {
             Self::Request(request) => found.push(request),
             Self::Think(..) => {}
             Self::Loop(_, steps) => steps.iter().for_each(|step| step.collect(found)),
+        }
+    }
+
+    fn collect_mut<'a>(&'a mut self, found: &mut Vec<&'a mut Request>) {
+        match self {
+            Self::Request(request) => found.push(request),
+            Self::Think(..) => {}
+            Self::Loop(_, steps) => steps.iter_mut().for_each(|step| step.collect_mut(found)),
         }
     }
 
@@ -158,7 +208,7 @@ impl Step {
             "loop" => repeated(table, depth),
             kind => {
                 table.only("a pause", &[kind])?;
-                let (from, to) = table.read(kind, thinking)?.expect("the key was found").it;
+                let (from, to) = table.time(kind, thinking)?.expect("the key was found").it;
                 Ok(Self::Think(from, to))
             }
         }
@@ -192,14 +242,7 @@ fn repeated(table: &Table<'_>, depth: usize) -> Result<Step, Mistake> {
 
 /// Reads `1s` or `1s..3s`.
 fn thinking(text: &str) -> Result<(Duration, Duration), String> {
-    let time = |text: &str| pause(text).map_err(|error| error.to_string());
-    match text.split_once("..") {
-        None => time(text).map(|time| (time, time)),
-        Some((from, to)) => match (time(from)?, time(to)?) {
-            (from, to) if from <= to => Ok((from, to)),
-            _ => Err(format!("{} goes down; write the shorter time first", quoted(text))),
-        },
-    }
+    range(text, "1s..3s", |text| pause(text).map_err(|error| error.to_string()))
 }
 
 impl Request {
@@ -216,7 +259,7 @@ impl Request {
             return Err(line.mistake(message));
         }
         Ok(Self {
-            name: table.text("name")?.map_or_else(|| line.it.clone(), |name| name.it),
+            name: table.text("name")?.unwrap_or(line),
             method,
             path,
             headers: table.find("headers").map(headers).transpose()?.unwrap_or_default(),
@@ -224,7 +267,6 @@ impl Request {
             statuses,
             checks,
             extracts,
-            span: line.span,
         })
     }
 }
@@ -241,15 +283,62 @@ fn method_and_path(line: &Placed<String>) -> Result<(String, Template), Mistake>
         return Err(line.mistake(message));
     }
     let path = Template::read(&Placed::new(path.to_owned(), line.span.clone()))?;
+    if path.texts().contains('#') {
+        let message = format!(
+            "{} has a fragment, which is never sent; leave it out, or write %23",
+            quoted(&line.it)
+        );
+        return Err(line.mistake(message));
+    }
     Ok((method, path))
 }
 
-fn headers(node: Node<'_>) -> Result<Vec<(String, Template)>, Mistake> {
-    let header = |(name, value): (Placed<&str>, Node<'_>)| {
-        let value = text(value, name.it)?;
-        Ok((name.it.to_owned(), Template::read(&value)?))
-    };
+fn headers(node: Node<'_>) -> Result<Vec<Header>, Mistake> {
     Table::of(node, "headers")?.entries().map(header).collect()
+}
+
+fn header((name, value): (Placed<&str>, Node<'_>)) -> Result<Header, Mistake> {
+    let value = Template::read(&text(value, name.it)?)?;
+    let counted = name.it.eq_ignore_ascii_case("Content-Length") && !value.parts.is_empty();
+    if counted {
+        let message = "header `Content-Length` is counted from the body; leave it out";
+        return Err(name.mistake(message));
+    }
+    http1::check_field(name.it, &value.texts()).map_err(|error| {
+        let message = error.to_string();
+        match error {
+            http1::RequestError::FieldValue { .. } => value.mistake(message),
+            _ => name.mistake(message),
+        }
+    })?;
+    Ok(Header { name: name.it.to_owned(), value })
+}
+
+/// Gives every request a name of its own: one that is not given is its line, which may be there before.
+fn name_requests(steps: &mut [Step]) -> Result<(), Mistake> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut requests = Vec::new();
+    steps.iter_mut().for_each(|step| step.collect_mut(&mut requests));
+    let (given, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(|one| one.is_named());
+    for Request { name, .. } in given {
+        let shown = quoted(&name.it);
+        if name.it.trim().is_empty() || !name.it.chars().all(is_plain) {
+            let message = format!("{shown} is not a name; write words that can be shown");
+            return Err(name.mistake(message));
+        }
+        if !taken.insert(name.it.clone()) {
+            let message = format!("there is a step {shown} already; write another name");
+            return Err(name.mistake(message));
+        }
+    }
+    for Request { name, .. } in others {
+        let line = name.it.clone();
+        let mut numbers = 2..;
+        while !taken.insert(name.it.clone()) {
+            name.it = format!("{line} ({})", numbers.next().expect("numbers do not end"));
+        }
+    }
+    Ok(())
 }
 
 fn body(table: &Table<'_>) -> Result<Body, Mistake> {

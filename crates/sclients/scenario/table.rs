@@ -3,6 +3,7 @@
 use super::located::{Mistake, Placed, Span};
 use crate::config::quoted::quoted;
 use crate::likeness::distance;
+use protocols::http1;
 use std::fmt::Display;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -114,6 +115,42 @@ impl<'a> Table<'a> {
         taken.transpose()
     }
 
+    /// The same of a key whose value may be a whole number, without quotes.
+    ///
+    /// # Errors
+    /// It is neither, or `read` does not take it.
+    pub fn number<T, E: Display>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<Placed<T>>, Mistake> {
+        let Some(node) = self.find(key) else { return Ok(None) };
+        let DeValue::Integer(number) = node.get_ref() else { return self.read(key, read) };
+        let text = integer(number).map_or_else(|| number.to_string(), |number| number.to_string());
+        match read(&text) {
+            Ok(it) => Ok(Some(Placed::new(it, node.span()))),
+            Err(error) => Err(Mistake::new(node.span(), format!("{key} {error}"))),
+        }
+    }
+
+    /// The same of a key whose value is a time; a bare number has no unit.
+    ///
+    /// # Errors
+    /// It is none, or `read` does not take it.
+    pub fn time<T, E: Display>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<Placed<T>>, Mistake> {
+        match self.find(key).map(|node| (node, node.get_ref())) {
+            Some((node, DeValue::Integer(_) | DeValue::Float(_))) => {
+                let remedy = format!("{key} is a time with its unit; write {key} = \"1s\"");
+                Err(kind(node, node.get_ref(), &remedy))
+            }
+            _ => self.read(key, read),
+        }
+    }
+
     /// The number of `key`, within inclusive bounds.
     ///
     /// # Errors
@@ -126,7 +163,7 @@ impl<'a> Table<'a> {
             Mistake::new(node.span(), format!("{key} {value} is out of range; {remedy}"))
         };
         let DeValue::Integer(number) = node.get_ref() else {
-            let remedy = format!("{key} is a number; write {key} = {}", min.max(1));
+            let remedy = format!("{key} is a whole number; write {key} = {}", min.max(1));
             return Err(kind(node, node.get_ref(), &remedy));
         };
         let number = integer(number).and_then(|number| u64::try_from(number).ok());
@@ -167,6 +204,18 @@ pub fn text(node: Node<'_>, key: &str) -> Result<Placed<String>, Mistake> {
         DeValue::String(text) => Ok(Placed::new(text.clone().into_owned(), node.span())),
         other => Err(kind(node, other, &format!("{key} is a text; write it in quotes"))),
     }
+}
+
+/// Whether `name` can be that of a header or a cookie, `what`: a token both (RFC 9110, RFC 6265).
+///
+/// # Errors
+/// It cannot.
+pub fn token(what: &str, name: &Placed<&str>) -> Result<(), Mistake> {
+    let wrong = |_| {
+        let name = quoted(name.it);
+        format!("{what} name {name} is not a token; write letters, digits and -")
+    };
+    http1::check_field(name.it, "").map_err(|error| name.mistake(wrong(error)))
 }
 
 /// The value of `node` without its places.

@@ -4,12 +4,13 @@
 //! {{token}}       what an earlier step extracted
 //! {{users.id}}    a column of the row that this session drew from a feed
 //! {{random 1 9}}  a whole number, drawn by seed for each request, bounds inclusive
-//! {{counter}}     a number that no other request of the run gets
+//! {{counter}}     a number that no other request of the run gets, the same wherever it stands in one
 //! {{time}}        seconds since 1970; {{time ms}} milliseconds
 //! ```
 
-use super::located::{Mistake, Placed};
-use crate::config::quoted::quoted;
+use super::located::{Mistake, Placed, Span};
+use crate::config::quoted::{quoted, shown};
+use std::fmt;
 
 /// The most holes of one text.
 const HOLES_MAX: usize = 64;
@@ -21,6 +22,8 @@ const REMEDY: &str =
 pub struct Template {
     /// Texts and holes in order; no text is empty.
     pub parts: Vec<Part>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// A part of a text.
@@ -70,11 +73,25 @@ impl Template {
             rest = after;
         }
         push_text(&mut parts, rest);
-        let template = Self { parts };
+        let template = Self { parts, span: text.span.clone() };
         if template.holes().count() > HOLES_MAX {
             return Err(text.mistake(format!("more than {HOLES_MAX} holes in one text; split it")));
         }
         Ok(template)
+    }
+
+    /// That this is wrong, in these words.
+    pub fn mistake(&self, message: impl Into<String>) -> Mistake {
+        Mistake::new(self.span.clone(), message)
+    }
+
+    /// Its texts, with nothing in place of the holes.
+    pub fn texts(&self) -> String {
+        let text = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            _ => String::new(),
+        };
+        self.parts.iter().map(text).collect()
     }
 
     /// What is not text.
@@ -88,6 +105,28 @@ impl Template {
             [] => Some(""),
             [Part::Text(text)] => Some(text),
             _ => None,
+        }
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| part.fmt(f))
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(&shown(text)),
+            Self::Variable(name) => write!(f, "{{{{{name}}}}}"),
+            Self::Column { feed, column } => write!(f, "{{{{{feed}.{column}}}}}"),
+            Self::Random(from, to) => write!(f, "{{{{random {from} {to}}}}}"),
+            Self::Counter => f.write_str("{{counter}}"),
+            Self::Time(Unit::Seconds) => f.write_str("{{time}}"),
+            Self::Time(Unit::Millis) => f.write_str("{{time ms}}"),
         }
     }
 }
@@ -161,6 +200,8 @@ mod tests {
             Part::Time(Unit::Millis),
         ];
         assert_eq!(parts, all);
+        let again = Template { parts: parts.clone(), span: 0..1 }.to_string();
+        assert_eq!(again, "/a/{{id}}?u={{users.name}}&p={{random 1 9}}{{counter}}{{time ms}}");
         assert_eq!(read("plain { } }}").unwrap(), [text("plain { } }}")]);
         assert!(read("").unwrap().is_empty());
     }

@@ -50,8 +50,9 @@ impl Load {
 
     /// The connection is free since `at`: what does it do next? A session that is not over goes on.
     fn free(&mut self, connection: &mut Connection<Self>, at: Instant) {
-        if let (Some(sessions), Some(user)) = (&mut self.sessions, connection.place.opening.user) {
-            let due = sessions.due(user);
+        let user = connection.place.opening.user;
+        let due = user.and_then(|user| self.goes_on(&mut connection.place, user, at));
+        if let Some(due) = due {
             return self.next_at(connection, at, due);
         }
         match self.share.load {
@@ -75,7 +76,9 @@ impl Load {
             return;
         }
         let mut due = due.max(free);
-        if let Some(ceiling) = &mut self.ceiling {
+        // Whoever lingers asks for nothing.
+        let asks = self.ceiling.is_some() && !self.lingers(&connection.place);
+        if let Some(ceiling) = self.ceiling.as_mut().filter(|_| asks) {
             due = ceiling.take(due);
         }
         if due == free {
@@ -97,6 +100,7 @@ impl Load {
             LoadShare::Open { .. } if connection.place.opening.user.is_none() => {
                 self.rested(connection, now);
             }
+            _ if self.lingers(&connection.place) => self.free(connection, asked),
             _ if self.may_begin(now) => self.ask(connection, asked),
             // Who thinks beyond the end of the run owes it nothing.
             _ if asked >= self.schedule.stop() => {}

@@ -7,6 +7,9 @@
 //!   ▲         │ bad value │ failed                     │ nothing extracted · last step
 //!   └─────────┴───────────┴────────── over ◀───────────┘
 //! ```
+//!
+//! A pause behind the last step belongs to the session: its user lingers at the place, and the session is
+//! over when the pause is.
 
 use super::account::Exchange;
 use super::load::{Load, Place};
@@ -38,8 +41,12 @@ pub struct Sessions {
     program: Program,
     users: Users,
     score: Score,
+    /// The number that the next request with a counter gets, and how far to the one behind it.
     counter: u64,
     stride: u64,
+    /// Sessions that were begun and are not over, up to the last cut; and those of them that were left.
+    unfinished: u64,
+    left: u64,
     /// Requests with holes that nobody sends now.
     spare_requests: Vec<Rc<Request>>,
     /// Answers that nobody waits for now.
@@ -65,6 +72,8 @@ impl Sessions {
             // Generations of a slot count apart.
             counter: u64::from(share.generation) << 40 | u64::from(slot),
             stride,
+            unfinished: 0,
+            left: 0,
             program,
             spare_requests: Vec::new(),
             spare_answers: Vec::new(),
@@ -73,13 +82,16 @@ impl Sessions {
     }
 
     /// What was counted since the last cut.
+    ///
+    /// # Panics
+    /// A session is neither over nor anybody's: counts that do not balance are our mistake.
     pub fn cut(&mut self) -> Vec<stats::SessionCounts> {
-        self.score.cut()
-    }
-
-    /// When the next request of `user` is due.
-    pub fn due(&mut self, user: UserId) -> Instant {
-        self.users.of(user).due
+        let counts = self.score.cut();
+        let begun: u64 = counts.iter().map(|session| session.begun).sum();
+        let ended: u64 = counts.iter().map(stats::SessionCounts::ended).sum();
+        self.unfinished = self.unfinished + begun - ended;
+        assert_eq!(self.unfinished, self.users.present() + self.left, "sessions");
+        counts
     }
 
     /// Another user, with their first request before them.
@@ -104,8 +116,10 @@ impl Sessions {
                 machine.replace_request(spare.unwrap_or_else(|| Rc::new(blank(play))));
             }
             let own = machine.own_request().expect("a spare request is nobody's");
-            let (program, counter, stride) = (&self.program, &mut self.counter, self.stride);
-            let mut values = Values { program, random, counter, stride };
+            let mut values = Values { program: &self.program, random, counter: self.counter };
+            if play.counts {
+                self.counter = self.counter.wrapping_add(self.stride);
+            }
             render(play, user, &mut values, own.refill(&play.request), &mut self.scratch)?;
         } else if !Rc::ptr_eq(machine.request(), &play.request) {
             let last = machine.replace_request(Rc::clone(&play.request));
@@ -167,6 +181,10 @@ impl Sessions {
         Played { unexpected, failed: verdict != Verdict::default(), next }
     }
 
+    fn lingers(&self, user: UserId) -> bool {
+        self.users.lingers(user, &self.program)
+    }
+
     #[inline]
     fn over(&mut self, user: UserId) {
         self.users.release(user, &self.program);
@@ -179,7 +197,7 @@ struct Played {
     unexpected: bool,
     /// A check failed, or an extraction.
     failed: bool,
-    /// When the user's next request is due; none where the session is over.
+    /// When the user goes on; none where the session is over.
     next: Option<Instant>,
 }
 
@@ -233,7 +251,7 @@ impl Load {
     }
 
     /// The request of the place's user was answered at `at`, with this status: it is judged, and the user
-    /// goes on or leaves. Returns when their next request is due.
+    /// goes on, lingers or leaves. Returns when they go on.
     pub(super) fn played(
         &mut self,
         connection: &mut Connection<Self>,
@@ -256,6 +274,30 @@ impl Load {
         played.next
     }
 
+    /// When `user`, who is at `place`, goes on; none where they lingered until `now` and leave.
+    pub(super) fn goes_on(
+        &mut self,
+        place: &mut Place,
+        user: UserId,
+        now: Instant,
+    ) -> Option<Instant> {
+        let sessions = self.sessions.as_mut()?;
+        let User { session, due, .. } = *sessions.users.of(user);
+        if now >= due && sessions.lingers(user) {
+            sessions.score.session(session).completed += 1;
+            sessions.over(user);
+            place.opening.user = None;
+            return None;
+        }
+        Some(due)
+    }
+
+    /// Whether the user at `place` has no request any more, only a pause.
+    pub(super) fn lingers(&self, place: &Place) -> bool {
+        let sessions = self.sessions.as_ref().zip(place.opening.user);
+        sessions.is_some_and(|(sessions, user)| sessions.lingers(user))
+    }
+
     /// The request under way at `place`, if there is one, has failed, and with it its session.
     pub(super) fn broke(&mut self, place: &mut Place) {
         let Some(sessions) = &mut self.sessions else { return };
@@ -273,6 +315,7 @@ impl Load {
     /// The place of `user` is not opened again: nobody knows how the session would have gone on.
     pub(super) fn leave(&mut self, user: Option<UserId>) {
         if let (Some(sessions), Some(user)) = (&mut self.sessions, user) {
+            sessions.left += 1;
             sessions.over(user);
         }
     }

@@ -1,7 +1,7 @@
 //! What was counted of sessions, step by step.
 //!
 //! ```text
-//! begun    = completed + broken + empty-handed (extract_failed) + under way (+ lost with a worker)
+//! begun    = completed + broken + empty-handed (extract_failed) + unfinished: under way, or lost with a worker
 //! requests = completed + failed + in flight
 //! ```
 
@@ -73,9 +73,19 @@ impl StepCounts {
 }
 
 impl SessionCounts {
+    /// Over, however.
+    pub const fn ended(&self) -> u64 {
+        self.completed + self.broken + self.extract_failed
+    }
+
+    /// Begun and not over: under way, or at the end cut by that, or lost with a worker.
+    pub const fn unfinished(&self) -> u64 {
+        self.begun.saturating_sub(self.ended())
+    }
+
     /// Whether nothing was counted of the session itself.
     pub const fn is_empty(&self) -> bool {
-        self.begun + self.completed + self.broken + self.extract_failed == 0
+        self.begun + self.ended() == 0
     }
 
     /// Adds what `other` counted.

@@ -154,6 +154,8 @@ pub enum FoundCode {
     Regex(String),
     /// The first header of this name.
     Header(String),
+    /// The cookie of this name that the answer sets.
+    Cookie(String),
     /// The status.
     Status,
 }

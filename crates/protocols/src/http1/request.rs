@@ -7,6 +7,8 @@ use std::fmt::{self, Display, Formatter};
 
 use super::scan::{is_text, is_token};
 
+const LENGTH: &str = "Content-Length";
+
 /// An encoded request.
 #[derive(Debug)]
 pub struct Request {
@@ -47,6 +49,7 @@ impl Request {
             user_agent: concat!("sclients/", env!("CARGO_PKG_VERSION")).to_owned(),
             fields: Vec::new(),
             body: Vec::new(),
+            announced: None,
             manner: Manner::STRICT,
         }
     }
@@ -96,6 +99,7 @@ pub struct RequestBuilder {
     user_agent: String,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
+    announced: Option<String>,
     manner: Manner,
 }
 
@@ -125,6 +129,13 @@ impl RequestBuilder {
         self
     }
 
+    /// Announces the length of the body in this word, and not that of the body that is there: what stands in a
+    /// template.
+    pub fn announced(mut self, length: &str) -> Self {
+        self.announced = Some(length.to_owned());
+        self
+    }
+
     /// Checks the parts and encodes them.
     pub fn build(self) -> Result<Request, RequestError> {
         self.check()?;
@@ -149,7 +160,21 @@ impl RequestBuilder {
             return Err(RequestError::Path(self.path.clone()));
         }
         check_field("User-Agent", &self.user_agent)?;
-        self.fields.iter().try_for_each(|(name, value)| check_field(name, value))
+        self.fields.iter().try_for_each(|(name, value)| self.check_own(name, value))
+    }
+
+    fn check_own(&self, name: &str, value: &str) -> Result<(), RequestError> {
+        check_field(name, value)?;
+        let needless = self.announced.is_none() && self.body.is_empty() && value.is_empty();
+        if name.eq_ignore_ascii_case(LENGTH) && !needless && value != self.length() {
+            return Err(RequestError::Length(value.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The length of the body, as it is announced.
+    fn length(&self) -> String {
+        self.announced.clone().unwrap_or_else(|| self.body.len().to_string())
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -174,13 +199,14 @@ impl RequestBuilder {
 
     /// The fields that are sent unless others replace them, in the order in which they go out.
     fn defaults(&self) -> [(&'static str, Option<String>); 4] {
-        let announces =
-            !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH");
+        let announces = self.announced.is_some()
+            || !self.body.is_empty()
+            || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH");
         [
             ("Host", Some(self.authority.clone())),
             ("User-Agent", Some(self.user_agent.clone())),
             ("Accept", Some("*/*".to_owned())),
-            ("Content-Length", announces.then(|| self.body.len().to_string())),
+            (LENGTH, announces.then(|| self.length())),
         ]
     }
 
@@ -218,7 +244,11 @@ fn check_method(method: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-fn check_field(name: &str, value: &str) -> Result<(), RequestError> {
+/// Whether a field of this name may have this value; its length is the body's affair.
+///
+/// # Errors
+/// What would break the head, or change how the body is sent.
+pub fn check_field(name: &str, value: &str) -> Result<(), RequestError> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(RequestError::FieldName(name.to_owned()));
     }
@@ -253,6 +283,9 @@ pub enum RequestError {
     },
     /// A `Transfer-Encoding` was asked for; bodies are sent by length.
     Coding(String),
+    /// A `Content-Length` was asked for that is not the body's: the server would wait for the rest, or take it
+    /// for another request.
+    Length(String),
 }
 
 impl Display for RequestError {
@@ -295,6 +328,11 @@ impl Display for RequestError {
                 "header `Transfer-Encoding: {}` cannot be sent; bodies go by length, remove it",
                 value.escape_debug()
             ),
+            Self::Length(value) => write!(
+                f,
+                "header `Content-Length: {}` is not the length of the body, which is counted and sent; remove it",
+                value.escape_debug()
+            ),
         }
     }
 }
@@ -333,11 +371,16 @@ mod tests {
             .header("Accept", "")
             .header("X-Empty", "")
             .header("x-a", " b ")
-            .header("Content-Length", "7");
+            .header("content-length", "3")
+            .body(b"abc");
         assert_eq!(
             text(builder),
-            "POST / HTTP/1.1\r\nhost: other\r\nUser-Agent: sclients/9\r\nContent-Length: 7\r\nx-a: b\r\n\r\n"
+            "POST / HTTP/1.1\r\nhost: other\r\nUser-Agent: sclients/9\r\ncontent-length: 3\r\nx-a: b\r\n\r\nabc"
         );
+        let without = Request::builder("POST", "h", "/").header("Content-Length", "");
+        assert!(!text(without).contains("ength"));
+        let template = Request::builder("GET", "h", "/").announced("~1;");
+        assert!(text(template).ends_with("Content-Length: ~1;\r\n\r\n"));
     }
 
     #[test]
@@ -364,6 +407,10 @@ mod tests {
             (get().header("A", "b\r\nC: d"), "header `A` has the value `b\\r\\nC: d` "),
             (get().header("A", "\0b"), "header `A` has the value `\\0b` "),
             (get().header("transfer-encoding", "chunked"), "header `Transfer-Encoding: chunked` "),
+            (get().header("content-length", "5"), "header `Content-Length: 5` "),
+            (get().body(b"abc").header("Content-Length", "2"), "header `Content-Length: 2` "),
+            (get().body(b"abc").header("Content-Length", ""), "header `Content-Length: ` "),
+            (get().announced("~").header("Content-Length", "1"), "header `Content-Length: 1` "),
             (get().version("1\n"), "header `User-Agent` "),
         ] {
             let message = builder.build().unwrap_err().to_string();

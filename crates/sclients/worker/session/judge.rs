@@ -62,6 +62,10 @@ fn extract(found: &FoundPlay, seen: Seen<'_>, value: &mut Vec<u8>) -> Option<()>
             write!(value, "{}", seen.status).expect("writing to memory does not fail");
         }
         FoundPlay::Header(name) => value.extend_from_slice(seen.headers(name).next()?),
+        FoundPlay::Cookie(name) => {
+            let mut set = seen.headers("set-cookie");
+            value.extend_from_slice(set.find_map(|set| cookie(set, name.as_bytes()))?);
+        }
         FoundPlay::Regex(expression) => {
             let groups = expression.captures(seen.body)?;
             let group = if groups.len() > 1 { groups.get(1)? } else { groups.get(0)? };
@@ -78,6 +82,13 @@ fn extract(found: &FoundPlay, seen: Seen<'_>, value: &mut Vec<u8>) -> Option<()>
         }
     }
     Some(())
+}
+
+/// The value of cookie `name`, if it is the one that `set` sets (RFC 6265, 5.2).
+fn cookie<'a>(set: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let pair = set.split(|byte| *byte == b';').next()?;
+    let end = pair.iter().position(|byte| *byte == b'=')?;
+    (pair[..end].trim_ascii() == name).then(|| pair[end + 1..].trim_ascii())
 }
 
 #[cfg(test)]
@@ -164,6 +175,24 @@ mod tests {
             let (verdict, values) = judged(Vec::new(), vec![found.clone()], &kept);
             assert_eq!(verdict.empty_handed, value.is_none(), "{found:?}");
             assert_eq!(values[0], value.unwrap_or_default(), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_taken_without_its_attributes() {
+        let head = "Set-Cookie: theme=sid=9\r\nset-cookie: sid = a=b; Path=/; HttpOnly\r\n\
+                    Set-Cookie: last=\r\nSet-Cookie: sid=second\r\n";
+        let kept = kept(head, b"");
+        for (name, value) in [
+            ("theme", Some("sid=9")),
+            ("sid", Some("a=b")),
+            ("last", Some("")),
+            ("SID", None),
+            ("Path", None),
+        ] {
+            let (verdict, values) = judged(vec![], vec![FoundCode::Cookie(name.into())], &kept);
+            assert_eq!(verdict.empty_handed, value.is_none(), "{name}");
+            assert_eq!(values[0], value.unwrap_or_default(), "{name}");
         }
     }
 

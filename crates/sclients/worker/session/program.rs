@@ -75,6 +75,8 @@ pub struct RequestPlay {
     pub request: Rc<Request>,
     /// Whether it has holes.
     pub has_holes: bool,
+    /// Whether one of them is a counter.
+    pub counts: bool,
     /// Its head and body, where it has.
     pub head: Vec<Piece>,
     /// See `head`.
@@ -144,6 +146,8 @@ pub enum FoundPlay {
     Regex(Regex),
     /// The first header of this name.
     Header(String),
+    /// The cookie of this name that the answer sets.
+    Cookie(String),
     /// The status.
     Status,
 }
@@ -171,8 +175,12 @@ impl Program {
         let sessions: Vec<SessionPlay> =
             share.sessions.into_iter().map(session).collect::<Result<_, _>>()?;
         let weights = sessions.iter().map(|session| u64::from(session.weight)).sum();
-        let drawn = sessions.iter().flat_map(|session| &session.feeds);
-        let known = drawn.into_iter().all(|feed| usize::from(*feed) < feeds.len());
+        let known = |session: &SessionPlay| {
+            let rows = session.feeds.iter().map(|feed| feeds.get(usize::from(*feed)));
+            let rows = rows.map(|feed| feed.map(FeedPlay::rows));
+            rows.into_iter().all(|rows| rows.is_some_and(|rows| rows > 0 || session.weight == 0))
+        };
+        let known = sessions.iter().all(known);
         if weights == 0 || !known || requests.len() > usize::from(u16::MAX) {
             Err(ProgramError::Broken)
         } else {
@@ -231,6 +239,8 @@ impl RequestPlay {
             [Segment::Text(text)] if body.is_empty() => (text.clone(), false),
             _ => (Vec::new(), true),
         };
+        let counter = |piece: &Segment| matches!(piece, Segment::Value(ValueCode::Counter, _));
+        let counts = head.iter().chain(&body).any(counter);
         let checks: Vec<CheckPlay> =
             checks.into_iter().map(CheckPlay::of).collect::<Result<_, _>>()?;
         let extract = |(variable, code)| Ok((variable, FoundPlay::of(code)?));
@@ -240,6 +250,7 @@ impl RequestPlay {
         Ok(Self {
             request: Rc::new(Request::encoded(bytes, &method, persistent, manner)),
             has_holes,
+            counts,
             head: Piece::all(head),
             body: Piece::all(body),
             statuses,
@@ -294,6 +305,7 @@ impl FoundPlay {
             }
             FoundCode::Regex(text) => Self::Regex(pattern(&text)?),
             FoundCode::Header(name) => Self::Header(name),
+            FoundCode::Cookie(name) => Self::Cookie(name),
             FoundCode::Status => Self::Status,
         })
     }
@@ -303,7 +315,7 @@ impl FeedPlay {
     fn of(share: FeedShare) -> Result<Self, ProgramError> {
         let FeedShare { order, columns, text, ends } = share;
         let columns = usize::from(columns);
-        let sorted = ends.is_sorted() && ends.last().is_some_and(|end| *end as usize <= text.len());
+        let sorted = ends.is_sorted() && ends.last().is_none_or(|end| *end as usize <= text.len());
         let whole = columns > 0 && ends.len() % columns == 0;
         if sorted && whole {
             Ok(Self { order, columns, text, ends })
@@ -312,7 +324,7 @@ impl FeedPlay {
         }
     }
 
-    /// How many rows there are; at least one.
+    /// How many rows there are; at least one where a session that is played draws from it.
     pub fn rows(&self) -> usize {
         self.ends.len() / self.columns
     }

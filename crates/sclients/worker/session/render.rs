@@ -18,10 +18,8 @@ pub struct Values<'a> {
     pub program: &'a Program,
     /// What is drawn.
     pub random: &'a mut Xoshiro256PlusPlus,
-    /// The number that no other request gets, and how far to the next.
-    pub counter: &'a mut u64,
-    /// See `counter`.
-    pub stride: u64,
+    /// The number that no other request gets.
+    pub counter: u64,
 }
 
 /// Writes the request of `play` for `user` to `out`; `scratch` is for its body.
@@ -57,10 +55,7 @@ fn put_all(
         let drawn = match hole {
             Hole::None => continue,
             Hole::Length => body_bytes as u64,
-            Hole::Value(ValueCode::Counter, _) => {
-                let next = values.counter.wrapping_add(values.stride);
-                std::mem::replace(values.counter, next)
-            }
+            Hole::Value(ValueCode::Counter, _) => values.counter,
             Hole::Value(ValueCode::Random(from, to), _) => {
                 between(*from, *to, values.random.next_u64())
             }

@@ -4,6 +4,7 @@ use super::program::{FeedPlay, Program, SessionPlay, StepPlay};
 use dispatch::Instant;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use wire::OrderKind;
@@ -53,8 +54,8 @@ enum Rows {
     Random {
         count: u32,
     },
-    /// Those that nobody has.
-    Unique(Vec<u32>),
+    /// Those that nobody has, the one that nobody had for longest first: so all are walked.
+    Unique(VecDeque<u32>),
 }
 
 impl Users {
@@ -65,7 +66,7 @@ impl Users {
             match feed.order {
                 OrderKind::Sequential => Rows::Sequential { next: 0, count },
                 OrderKind::Random => Rows::Random { count },
-                OrderKind::Unique => Rows::Unique((0..count).rev().collect()),
+                OrderKind::Unique => Rows::Unique((0..count).collect()),
             }
         };
         Self {
@@ -111,10 +112,20 @@ impl Users {
         let feeds = &program.sessions[usize::from(user.session)].feeds;
         for (feed, row) in feeds.iter().zip(&user.rows) {
             if let Rows::Unique(free) = &mut self.rows[usize::from(*feed)] {
-                free.push(*row);
+                free.push_back(*row);
             }
         }
         self.free.push(id);
+    }
+
+    /// How many are in a session.
+    pub const fn present(&self) -> u64 {
+        (self.users.len() - self.free.len()) as u64
+    }
+
+    /// Whether nothing but a pause is left of the session: it is over when that is.
+    pub fn lingers(&self, id: UserId, program: &Program) -> bool {
+        self.users[index(id)].lingers(program)
     }
 
     /// The user of this name, and what draws for them.
@@ -131,8 +142,8 @@ impl Users {
 }
 
 impl User {
-    /// Goes on behind the request that ended at `end`; returns when the next one is due, none where the
-    /// session was played to its end.
+    /// Goes on behind the request that ended at `end`; returns when the next one is due, or until when the
+    /// user lingers; none where the session was played to its end.
     #[inline]
     pub fn advance(
         &mut self,
@@ -151,7 +162,11 @@ impl User {
         }
     }
 
-    /// Through pauses and loops to the next request.
+    fn lingers(&self, program: &Program) -> bool {
+        matches!(program.steps[self.at as usize - 1], StepPlay::End)
+    }
+
+    /// Through pauses and loops to the next request, or to the end.
     #[inline(never)]
     fn walk(
         &mut self,
@@ -164,11 +179,11 @@ impl User {
             let step = program.steps[self.at as usize];
             self.at += 1;
             match step {
-                StepPlay::End => return None,
+                StepPlay::End if pause == 0 => return None,
+                StepPlay::End => break,
                 StepPlay::Request(request) => {
                     self.request = request;
-                    self.due = end + Duration::from_nanos(pause);
-                    return Some(self.due);
+                    break;
                 }
                 StepPlay::Pause(from, to) => {
                     pause = pause.saturating_add(between(from, to, random.next_u64()));
@@ -184,6 +199,8 @@ impl User {
                 }
             }
         }
+        self.due = end + Duration::from_nanos(pause);
+        Some(self.due)
     }
 }
 
@@ -218,7 +235,7 @@ impl Rows {
                 row
             }
             Self::Random { count } => between(0, u64::from(*count) - 1, random.next_u64()) as u32,
-            Self::Unique(free) => free.pop().expect("there is a row for each connection"),
+            Self::Unique(free) => free.pop_front().expect("there is a row for each connection"),
         }
     }
 }
@@ -232,6 +249,8 @@ mod tests {
     use wire::StepCode::{Again, Pause, Repeat};
 
     const END: Instant = Instant::from_nanos(1_000);
+    /// What no request is called.
+    const LINGERS: u16 = u16::MAX;
 
     /// The numbers of the requests that a user makes and when each is due behind the one before.
     fn walked(steps: &[wire::StepCode]) -> Vec<(u16, u64)> {
@@ -241,6 +260,10 @@ mod tests {
         let mut requests = vec![(users.of(id).request, 0)];
         let (user, random) = users.drawing(id);
         while let Some(due) = user.advance(&program, random, END) {
+            if user.lingers(&program) {
+                requests.push((LINGERS, due.nanos_since(END)));
+                break;
+            }
             requests.push((user.request, due.nanos_since(END)));
         }
         requests
@@ -268,6 +291,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_behind_the_last_request_is_waited_out() {
+        assert_eq!(walked(&[asks(), Pause(5, 5), Pause(2, 2)]), [(0, 0), (LINGERS, 7)]);
+        let loops = [Repeat(2), asks(), Pause(3, 3), Again];
+        assert_eq!(walked(&loops), [(0, 0), (0, 3), (LINGERS, 3)]);
+        assert_eq!(walked(&[asks(), Pause(0, 0)]), [(0, 0)], "no pause is none");
+    }
+
+    #[test]
     fn a_seed_repeats_what_is_drawn_and_a_pause_is_within_its_bounds() {
         let steps: Vec<_> =
             std::iter::once(asks()).chain((0..50).flat_map(|_| [Pause(10, 19), asks()])).collect();
@@ -283,17 +314,21 @@ mod tests {
     #[test]
     fn rows_come_in_their_order_and_unique_ones_come_back() {
         let rows = |order| {
-            let program = program(&[asks()], vec![feed(order, 3)]).unwrap();
+            let program = program(&[asks()], vec![feed(order, 4)]).unwrap();
             let mut users = Users::new(&program, 1);
             let first: Vec<_> = (0..3).map(|_| users.begin(&program)).collect();
-            let taken: Vec<u32> = first.iter().map(|id| users.of(*id).rows[0]).collect();
+            let mut taken: Vec<u32> = first.iter().map(|id| users.of(*id).rows[0]).collect();
             users.release(first[1], &program);
-            let again = users.begin(&program);
-            (taken, users.of(again).rows[0])
+            for _ in 0..3 {
+                let next = users.begin(&program);
+                taken.push(users.of(next).rows[0]);
+                users.release(next, &program);
+            }
+            taken
         };
-        assert_eq!(rows(OrderKind::Sequential), (vec![0, 1, 2], 0));
-        assert_eq!(rows(OrderKind::Unique), (vec![0, 1, 2], 1));
-        assert!(rows(OrderKind::Random).0.iter().all(|row| *row < 3));
+        assert_eq!(rows(OrderKind::Sequential), [0, 1, 2, 3, 0, 1]);
+        assert_eq!(rows(OrderKind::Unique), [0, 1, 2, 3, 1, 3]);
+        assert!(rows(OrderKind::Random).iter().all(|row| *row < 4));
     }
 
     proptest! {
