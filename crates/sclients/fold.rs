@@ -415,6 +415,7 @@ mod tests {
         interval.gauges.live = live;
         interval.histograms[Latency::FromDue as usize].record(1000 + sent);
         interval.samples.record(Outcome::HttpVersion, &[sent as u8]);
+        interval.sessions = vec![SessionCounts { begun: sent, ..SessionCounts::default() }];
         interval
     }
 
@@ -486,6 +487,7 @@ mod tests {
             fold.workers().map(|part| part.strains).collect::<Vec<_>>(),
             fold.paces().iter().map(|w| (w.first, w.width, w.value)).collect::<Vec<_>>(),
             fold.levels().record(),
+            fold.sessions().iter().map(|session| session.begun).collect::<Vec<_>>(),
         )
     }
 
