@@ -218,21 +218,10 @@ impl Summary {
         Self { plan, fold, course }
     }
 
-    /// How much of the measurement of a load was reported, whether or not it goes on.
-    fn measured_so_far(&self) -> Option<Duration> {
-        let config = &self.plan.config;
-        let ended = self.fold.workers().map(|part| part.ended).max().unwrap_or_default();
-        let length = ended.since(Instant::from_nanos(self.loaded()?) + config.warmup);
-        Some(config.duration.map_or(length, |duration| duration.min(length)))
-    }
-
     /// The same of a run that goes on.
     #[must_use]
     pub fn going_on(mut self) -> Self {
         self.course.cut = Some(Cut::GoingOn);
-        if self.plan.crews.is_empty() {
-            self.course.so_far = self.measured_so_far().unwrap_or_default();
-        }
         self
     }
 

@@ -22,11 +22,10 @@ pub fn look(path: &Path, salvage: bool) -> Result<Summary, JournalError> {
     let going_on = folder.is_written()?;
     let Recorded { mut summary, over, read, .. } = recorded(&folder, salvage)?;
     let after = summary.course.supervisor.elapsed.as_secs_f64();
-    if going_on && !over {
-        summary = summary.going_on();
-    }
     let course = &mut summary.course;
-    if !going_on && !over {
+    if going_on && !over {
+        course.cut = Some(Cut::GoingOn);
+    } else if !over {
         course.cut = Some(Cut::Died);
         let why = match folder.was_left() {
             true => "the end of the run is not in its journal",

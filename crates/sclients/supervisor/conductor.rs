@@ -834,8 +834,8 @@ pub(super) fn show_all(world: &World) {
             let mut plan = plan.clone();
             // Standard error may be a file where standard output is a terminal.
             plan.config.color = Color::Never;
-            let (fold, course) = (world.fold.clone(), world.course_so_far());
-            let summary = Summary { plan: *plan, fold, course };
+            let (fold, course) = (world.fold.clone(), world.course(world.conductor.begun));
+            let summary = Summary { plan: *plan, fold, course }.going_on();
             report::so_far(&summary, elapsed)
         }
     };

@@ -62,7 +62,7 @@ pub(super) fn turn(context: &mut Context, now: Instant) {
 /// of them would be large.
 fn figures(world: &mut World) -> Option<Value> {
     let (plan, focus) = world.conductor.limits.look.take()?;
-    let course = world.course_so_far();
+    let course = world.course(world.conductor.begun);
     let summary = Summary { plan, fold: std::mem::take(&mut world.fold), course };
     let object = report::figures_of(&summary, &focus);
     (world.conductor.limits.look, world.fold) = (Some((summary.plan, focus)), summary.fold);

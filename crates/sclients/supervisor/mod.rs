@@ -42,7 +42,7 @@ use crate::out::RunFiles;
 use crate::plan::Plan;
 use crate::report;
 use crate::shares;
-use crate::summary::{Course, Cut, Summary, SupervisorUse, Watched};
+use crate::summary::{Course, Summary, SupervisorUse, Watched};
 use crate::verdict::{self, Verdict};
 use children::Children;
 use conductor::{Conductor, Failure};
@@ -490,11 +490,6 @@ impl World {
     /// The run as it stands now.
     fn summary(&self, plan: Plan, begun: Instant) -> Summary {
         Summary { plan, fold: self.fold.clone(), course: self.course(begun) }
-    }
-
-    /// The same of a run that goes on.
-    fn course_so_far(&self) -> Course {
-        Course { cut: Some(Cut::GoingOn), ..self.course(self.conductor.begun) }
     }
 
     /// How it went so far.
