@@ -380,6 +380,7 @@ mod tests {
         summary.course.children = vec![ChildRecord::unheard(0)];
         summary.course.clock = (5 * SECOND, Some(6 * SECOND));
         summary.course.crews = vec![(Some(5 * SECOND), Some(6 * SECOND))];
+        summary.course.so_far = Duration::from_secs(3);
         summary
     }
 
