@@ -286,7 +286,8 @@ fn an_upload_that_was_answered_early_may_be_finished() {
     let data = format!("@{}", upload.path().display());
     let report = sclients(words).arg("-d").arg(data).run().expect(0).json();
     report.assert_ledger();
-    assert_eq!(report.count("requests.early_response"), 20);
+    // Where the worker had to wait for its processor the kernel may have taken an upload before the answer.
+    assert!((1..=20).contains(&report.count("requests.early_response")), "{:#}", report.0);
     assert_eq!(report.count("connections.established"), 2, "they were used again");
     assert_eq!(report.count("target.requests_seen"), 20);
 }
