@@ -208,7 +208,7 @@ fn no_function_is_longer_than_a_screen() {
 
 #[test]
 fn links_in_documents_exist() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for document in ["README.md", "MANUAL.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
         let text = read(document);
         for link in text.split("](").skip(1) {
             let target = link.split(')').next().unwrap();

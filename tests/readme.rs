@@ -90,9 +90,9 @@ fn the_gate_of_the_readme_can_be_run() {
 
 #[test]
 fn what_the_readme_points_at_is_there() {
-    let readme = readme();
-    let links = readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
-    let named = readme.split('`').skip(1).step_by(2).filter(|word| word.starts_with("scripts/"));
+    let both = readme() + &fs::read_to_string(root().join("MANUAL.md")).unwrap();
+    let links = both.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let named = both.split('`').skip(1).step_by(2).filter(|word| word.starts_with("scripts/"));
     for path in links.chain(named).filter(|path| !path.contains("://")) {
         assert!(root().join(path).exists(), "{path}");
     }

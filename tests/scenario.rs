@@ -566,10 +566,10 @@ fn rows_are_wanted_of_those_alone_who_draw_them() {
 
 #[test]
 fn sessions_are_played_by_the_phases_that_can() {
-    let readme = fs::read_to_string(driver::root().join("README.md")).unwrap();
+    let manual = fs::read_to_string(driver::root().join("MANUAL.md")).unwrap();
     let snippet = |begin: &str| {
-        let from = readme.find(begin).expect("the snippet is there");
-        readme[from..].split("```").next().unwrap().to_owned()
+        let from = manual.find(begin).expect("the snippet is there");
+        manual[from..].split("```").next().unwrap().to_owned()
     };
     let shop = Shop::open(Manner::default());
     let text =
