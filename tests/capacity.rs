@@ -16,6 +16,9 @@ const USAGE: i32 = 2;
 const NOT_BORNE: i32 = 4;
 const UNSURE: i32 = 5;
 
+/// What a search says on a busy host: never a capacity.
+const BUSY: &str = "generator-limited";
+
 /// A search takes as long as its trials.
 const LONG: Duration = Duration::from_secs(300);
 
@@ -80,8 +83,7 @@ fn a_target_that_fails_at_the_lowest_load_is_told_and_so_are_all_trials() {
     let done = capacity(&out, "p50 < 5ms", words);
     let report = done.json();
     if done.code() == UNSURE {
-        // The host was busy: never a capacity.
-        assert_eq!(report.text("answer.state"), "generator-limited");
+        assert_eq!(report.text("answer.state"), BUSY);
         return;
     }
     assert_eq!(done.code(), NOT_BORNE, "{:?}", done.stderr);
@@ -117,6 +119,9 @@ fn what_no_trial_can_tell_is_told_so_and_is_no_failure_of_the_target() {
     let done = capacity(&home.path().join("few"), "p9999 < 5s", words);
     let report = done.json();
     assert_eq!(done.code(), UNSURE, "{:#}", report.0);
+    if report.text("answer.state") == BUSY {
+        return;
+    }
     assert_eq!(report.text("answer.state"), "cannot tell");
     let why = report.list("answer.why")[0].as_str().unwrap().to_owned();
     assert!(why.contains("p9999 < 5s cannot be told") && why.contains("36887"), "{why}");
@@ -138,6 +143,10 @@ fn a_trial_goes_on_until_its_quantile_can_be_told() {
         --target-delay 5ms";
     let done = capacity(&home.path().join("capacity"), "p99 < 5s", words);
     let report = done.json();
+    if done.code() == UNSURE {
+        assert_eq!(report.text("answer.state"), BUSY);
+        return;
+    }
     assert_eq!(done.code(), 0, "{:#}", report.0);
     let longer = |trial: &&serde_json::Value| {
         trial["load"] == 1.0 && trial["purpose"] == "search" && trial["state"] == "good"

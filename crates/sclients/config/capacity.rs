@@ -139,6 +139,10 @@ fn search(slo: Slo, options: &CapacityOptions) -> Result<Search, ConfigError> {
             run.load.rate = Some(Profile::even(top(LOWEST_RATE)));
         }
         Over::Conns => {
+            if run.load.load.is_some_and(|model| !matches!(model, Model::Closed | Model::Hold)) {
+                let (option, with) = ("--load", "--over conns");
+                return Err(ConfigError::Instead { option, with, instead: "--over rate" });
+            }
             if run.load.conns.is_some() {
                 let (option, with) = ("--conns", "--over conns");
                 return Err(ConfigError::Instead { option, with, instead: "--range FROM..TO" });
@@ -227,6 +231,7 @@ mod tests {
             (vec!["--width", "0%"], "--width `0%` is not a margin"),
             (vec!["--trial", "30s"], "--trial is longer than --trial-sum"),
             (vec!["--load", "hold"], "--load cannot be used with --over rate"),
+            (vec!["--over", "conns", "--load", "open"], "--load cannot be used with --over conns"),
             (vec!["--over", "conns", "--conns", "3"], "--conns cannot be used with --over conns"),
             (vec!["--scale", "1..5/5"], "--scale has 5 steps over 4 connections"),
             (vec!["--scale", "1..5/8"], "--scale has 8 steps over 4 connections"),

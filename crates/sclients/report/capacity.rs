@@ -14,6 +14,12 @@ use std::fmt::Write;
 /// Version of the object's shape; it changes when a key changes its meaning.
 const SCHEMA: u32 = 1;
 
+/// A run that confirms for fewer seconds says little of what lasts.
+const LASTING: f64 = 60.0;
+
+/// So many runs of a step show how much they differ.
+const REPEATS: usize = 3;
+
 /// Points of a fitted line.
 const FITTED: usize = 60;
 
@@ -89,6 +95,9 @@ fn answered(job: &Job<'_>, answer: &Answer) -> String {
                 Some(upper) => writeln!(text, "; {} is too much", load(*upper)),
                 None => writeln!(text, "; nothing higher was in the range: --range goes further"),
             };
+            if *seconds < LASTING {
+                text.push_str("what lasts shows in a minute or more: --confirm 60s\n");
+            }
             let _ = writeln!(
                 text,
                 "safe: {}, {:.0} % of it",
@@ -156,6 +165,9 @@ fn scaled(job: &Job<'_>, scaling: &Scaling) -> String {
             text,
             "nothing was answered as expected at {n:.0} connections: left out of the fit"
         );
+    }
+    if scaling.points.iter().any(|point| (1..REPEATS).contains(&point.answers_per_s.len())) {
+        text.push_str("some steps have fewer runs than show how much they differ: --repeats 3\n");
     }
     match &scaling.fit {
         Err(why) => {
