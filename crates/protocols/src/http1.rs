@@ -27,7 +27,7 @@ mod scan;
 mod server;
 
 pub use client::Client;
-pub use kept::{Kept, Seen};
+pub use kept::Seen;
 pub(crate) use reader::RequestReader;
 pub use request::{Manner, Request, RequestBuilder, RequestError, check_field};
 pub use responses::Responses;

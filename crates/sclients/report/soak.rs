@@ -69,7 +69,7 @@ fn series(soak: &Soak, judged: &Judged) -> Value {
         "median": drift.map(|drift| drift.median),
         "slope_per_hour": drift.map(|drift| per_hour(drift.trend.slope)),
         "slope_per_hour_ci": drift.map(|drift| drift.trend.slope_ci.map(per_hour)),
-        "p": drift.filter(|drift| drift.tells).map(|drift| drift.p),
+        "p": drift.filter(|drift| drift.tells).map(|drift| drift.trend.p),
         "change": drift.map(Drift::change),
         "threshold": drift.map(|_| threshold),
         "limit": series.limit,

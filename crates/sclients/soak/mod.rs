@@ -168,7 +168,8 @@ fn judge(all: Vec<Series>, warm: u64) -> Vec<Judged> {
     };
     let drifts: Vec<Option<Drift>> = all.iter().map(drift).collect();
     let told = |drift: &&Drift| drift.tells;
-    let tested: Vec<f64> = drifts.iter().flatten().filter(told).map(|drift| drift.p).collect();
+    let tested: Vec<f64> =
+        drifts.iter().flatten().filter(told).map(|drift| drift.trend.p).collect();
     let mut significant = significant(&tested).into_iter();
     let p99 = all.iter().zip(&drifts).find(|(series, _)| series.key == "latency_p99");
     let p99 = p99.and_then(|(_, drift)| Some(drift.as_ref()?.median));

@@ -579,7 +579,8 @@ fn heed(world: &mut World, index: usize, report: Report) {
         Report::Interval(record) => {
             let (who, ended) = (child.who(), Instant::from_nanos(record.ended_nanos));
             match record.interval() {
-                Ok(interval) => {
+                Ok(mut interval) => {
+                    interval.add_up_steps();
                     if let Err(imbalance) = world.fold.take(who, &interval, ended) {
                         world.children.note_fault(format!("ledger of {who:?}: {imbalance}"));
                     }

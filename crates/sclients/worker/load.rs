@@ -396,7 +396,7 @@ fn cut(context: &mut Context<Load>, now: Instant) {
     let mut interval = load.account.recorder.cut(load.phase, gauges, now);
     interval.strain = load.strain.cut(now);
     if let Some(sessions) = &mut load.sessions {
-        interval.add_sessions(sessions.cut());
+        interval.sessions = sessions.cut();
     }
     load.spins &= !is_shared(&interval.strain);
     if let Some(departures) = &mut load.departures {

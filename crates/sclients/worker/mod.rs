@@ -167,6 +167,7 @@ pub fn request(share: &WorkerShare) -> Result<Request, RequestError> {
             lenient: share.lenient,
             finish_early: share.finish_early,
             body_max: share.body_max,
+            kept_max: 0,
         });
     for (name, value) in &share.headers {
         builder = builder.header(name, value);

@@ -220,7 +220,7 @@ impl Load {
         }
         self.account.recorder.counters.count_status(answer.status);
         let further = match &mut self.sessions {
-            Some(_) => self.played(connection, answer.status, input, at),
+            Some(_) => self.played(connection, &answer, input, at),
             None => {
                 self.account.served(&connection.place.exchange, at);
                 let unexpected = !self.expects(answer.status);

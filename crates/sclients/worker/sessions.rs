@@ -14,22 +14,20 @@
 use super::account::Exchange;
 use super::load::{Load, Place};
 use super::session::{
-    BadValue, Program, ProgramError, RequestPlay, Score, User, UserId, Users, Values, Verdict,
-    judge, render,
+    BadValue, Program, ProgramError, RequestPlay, Then, User, UserId, Users, Values, Worth, judge,
+    render,
 };
 use dispatch::Instant;
-use protocols::Client;
-use protocols::http1::{self, Kept, Manner, Request};
+
+use protocols::http1::{self, Manner, Request};
+use protocols::{Answer, Client};
 use servicemodel::Connection;
-use stats::{Counter, NotSent};
+use stats::{Counter, NotSent, SessionCounts, StepCounts};
 use std::rc::Rc;
 use std::time::Duration;
 use wire::WorkerShare;
 
-/// The most bytes of an answer's body that are kept to be looked at.
-const KEPT_BYTES_MAX: usize = 1 << 20;
-
-/// Buffers that are kept for use again, of each kind.
+/// Requests whose buffers are kept for use again.
 const SPARES_MAX: usize = 4_096;
 
 /// How long a place rests whose request could not be sent: a feed may have no good row at all.
@@ -40,7 +38,6 @@ const REST: Duration = Duration::from_millis(100);
 pub struct Sessions {
     program: Program,
     users: Users,
-    score: Score,
     /// The number that the next request with a counter gets, and how far to the one behind it.
     counter: u64,
     stride: u64,
@@ -49,9 +46,6 @@ pub struct Sessions {
     left: u64,
     /// Requests with holes that nobody sends now.
     spare_requests: Vec<Rc<Request>>,
-    /// Answers that nobody waits for now.
-    #[allow(clippy::vec_box, reason = "the machine that gets one holds no more than its address")]
-    spare_answers: Vec<Box<Kept>>,
     scratch: Vec<u8>,
 }
 
@@ -62,13 +56,12 @@ impl Sessions {
     /// What no supervisor of this build sends.
     pub fn of(share: &mut WorkerShare) -> Result<Option<Self>, ProgramError> {
         let Some(sessions) = share.sessions.take() else { return Ok(None) };
-        let manner =
-            Manner { lenient: share.lenient, finish_early: false, body_max: share.body_max };
+        let WorkerShare { lenient, body_max, .. } = *share;
+        let manner = Manner { lenient, body_max, ..Manner::STRICT };
         let (slot, stride) = (sessions.slot, sessions.workers.into());
         let program = Program::new(*sessions, manner)?;
         Ok(Some(Self {
             users: Users::new(&program, share.seed),
-            score: Score::new(&program),
             // Generations of a slot count apart.
             counter: u64::from(share.generation) << 40 | u64::from(slot),
             stride,
@@ -76,7 +69,6 @@ impl Sessions {
             left: 0,
             program,
             spare_requests: Vec::new(),
-            spare_answers: Vec::new(),
             scratch: Vec::new(),
         }))
     }
@@ -86,7 +78,7 @@ impl Sessions {
     /// # Panics
     /// A session is neither over nor anybody's: counts that do not balance are our mistake.
     pub fn cut(&mut self) -> Vec<stats::SessionCounts> {
-        let counts = self.score.cut();
+        let counts = self.program.cut();
         let begun: u64 = counts.iter().map(|session| session.begun).sum();
         let ended: u64 = counts.iter().map(stats::SessionCounts::ended).sum();
         self.unfinished = self.unfinished + begun - ended;
@@ -94,12 +86,16 @@ impl Sessions {
         counts
     }
 
-    /// Another user, with their first request before them.
-    fn begin(&mut self) -> UserId {
-        let user = self.users.begin(&self.program);
+    /// What is counted of the session that `user` plays.
+    fn session_of(&mut self, user: UserId) -> &mut SessionCounts {
         let session = self.users.of(user).session;
-        self.score.session(session).begun += 1;
-        user
+        &mut self.program.sessions[usize::from(session)].counts
+    }
+
+    /// What is counted of the request that `user` plays.
+    fn step_of(&mut self, user: UserId) -> &mut StepCounts {
+        let request = self.users.of(user).request;
+        &mut self.program.requests[usize::from(request)].score.counts
     }
 
     /// Gives `machine` the next request of `user`.
@@ -108,81 +104,103 @@ impl Sessions {
     /// A value would break it.
     #[inline]
     fn prepare(&mut self, machine: &mut http1::Client, user: UserId) -> Result<(), BadValue> {
-        let (user, random) = self.users.drawing(user);
-        let play = &self.program.requests[usize::from(user.request)];
+        let request = self.users.of(user).request;
+        let play = &mut self.program.requests[usize::from(request)];
         if play.has_holes {
-            if machine.own_request().is_none() {
-                let spare = self.spare_requests.pop();
-                machine.replace_request(spare.unwrap_or_else(|| Rc::new(blank(play))));
-            }
-            let own = machine.own_request().expect("a spare request is nobody's");
-            let mut values = Values { program: &self.program, random, counter: self.counter };
-            if play.counts {
-                self.counter = self.counter.wrapping_add(self.stride);
-            }
-            render(play, user, &mut values, own.refill(&play.request), &mut self.scratch)?;
-        } else if !Rc::ptr_eq(machine.request(), &play.request) {
-            let last = machine.replace_request(Rc::clone(&play.request));
-            set_aside(&mut self.spare_requests, last);
+            return self.write(machine, user);
         }
-        if play.keeps {
-            let spare = self.spare_answers.pop();
-            machine.keep_answer(spare.unwrap_or_else(|| Box::new(Kept::new(KEPT_BYTES_MAX))));
+        play.score.counts.requests += 1;
+        if !Rc::ptr_eq(machine.request(), &play.request) {
+            let last = machine.replace_request(&play.request);
+            if Rc::strong_count(&last) == 1 {
+                self.set_aside(last);
+            }
         }
-        self.score.step(user.request).counts.requests += 1;
         Ok(())
     }
 
-    /// The request of `id` that `machine` sent at `exchange.sent` was answered at `at`; `input` is what was
-    /// read last of the answer.
+    /// The same where it has holes.
+    #[inline(never)]
+    fn write(&mut self, machine: &mut http1::Client, user: UserId) -> Result<(), BadValue> {
+        let (user, random) = self.users.drawing(user);
+        let Program { sessions, requests, feeds, .. } = &mut self.program;
+        let play = &mut requests[usize::from(user.request)];
+        if machine.own_request().is_none() {
+            let spare = self.spare_requests.pop();
+            machine.replace_request(&spare.unwrap_or_else(|| Rc::new(blank(play))));
+        }
+        let own = machine.own_request().expect("a spare request is nobody's");
+        let mut values = Values { sessions, feeds, random, counter: self.counter };
+        if play.has_counter {
+            self.counter = self.counter.wrapping_add(self.stride);
+        }
+        render(play, user, &mut values, own.refill(&play.request), &mut self.scratch)?;
+        play.score.counts.requests += 1;
+        Ok(())
+    }
+
+    /// Keeps a request that a machine had to itself.
+    #[cold]
+    fn set_aside(&mut self, request: Rc<Request>) {
+        if self.spare_requests.len() < SPARES_MAX {
+            self.spare_requests.push(request);
+        }
+    }
+
+    /// The request of `id` that `machine` sent at `exchange.sent` got this answer at `at`; `input` is what was
+    /// read last of it.
     #[inline]
     fn answered(
         &mut self,
         machine: &mut http1::Client,
         id: UserId,
         exchange: &Exchange,
-        status: u16,
+        answer: &Answer,
         input: &[u8],
         at: Instant,
     ) -> Played {
-        let (user, random) = self.users.drawing(id);
-        let play = &self.program.requests[usize::from(user.request)];
-        let step = self.score.step(user.request);
+        let user = self.users.of_mut(id);
+        let play = &mut self.program.requests[usize::from(user.request)];
         let nanos = at.nanos_since(exchange.sent);
         if exchange.measured {
-            step.latency.record(nanos);
+            play.score.latency.record(nanos);
         }
-        let unexpected = !play.expects(status);
-        step.counts.completed += 1;
-        step.counts.unexpected += u64::from(unexpected);
-        let mut verdict = Verdict::default();
-        if play.judged {
-            let kept = machine.take_answer();
-            let seen = kept.as_deref().map(|kept| kept.seen(input));
-            verdict = judge(play, seen, nanos, &mut user.values);
-            if verdict != Verdict::default() {
-                step.judged(verdict);
-            }
-            if let Some(kept) = kept.filter(|_| self.spare_answers.len() < SPARES_MAX) {
-                self.spare_answers.push(kept);
-            }
+        play.score.counts.completed += 1;
+        let unexpected = !play.expects(answer.status);
+        if unexpected {
+            play.score.counts.unexpected += 1;
         }
-        let session = user.session;
-        let next = match verdict.empty_handed {
-            true => None,
-            false => user.advance(&self.program, random, at),
+        let worth = match play.judged {
+            true => look(play, &mut user.values, machine, nanos, input, answer.surplus),
+            false => Worth::Fine,
         };
-        if next.is_none() {
-            let session = self.score.session(session);
-            session.extract_failed += u64::from(verdict.empty_handed);
-            session.completed += u64::from(!verdict.empty_handed);
-            self.over(id);
-        }
-        Played { unexpected, failed: verdict != Verdict::default(), next }
+        let next = match play.then {
+            Then::Request(request) if worth != Worth::EmptyHanded => {
+                (user.request, user.due) = (request, at);
+                Some(at)
+            }
+            then => self.goes(id, then, worth, at),
+        };
+        Played { unexpected, failed: worth != Worth::Fine, next }
     }
 
-    fn lingers(&self, user: UserId) -> bool {
-        self.users.lingers(user, &self.program)
+    /// The last answer of `id`, at `at`, was worth this: they do what comes then, if there is anything.
+    #[inline(never)]
+    fn goes(&mut self, id: UserId, then: Then, worth: Worth, at: Instant) -> Option<Instant> {
+        let (user, random) = self.users.drawing(id);
+        let next = match worth {
+            Worth::EmptyHanded => None,
+            Worth::Fine | Worth::Failed => user.goes(then, &self.program.steps, random, at),
+        };
+        if next.is_none() {
+            let session = self.session_of(id);
+            match worth {
+                Worth::EmptyHanded => session.extract_failed += 1,
+                Worth::Fine | Worth::Failed => session.completed += 1,
+            }
+            self.over(id);
+        }
+        next
     }
 
     #[inline]
@@ -201,11 +219,19 @@ struct Played {
     next: Option<Instant>,
 }
 
-/// Keeps a request that a machine had to itself among `spares`.
-fn set_aside(spares: &mut Vec<Rc<Request>>, mut request: Rc<Request>) {
-    if Rc::get_mut(&mut request).is_some() && spares.len() < SPARES_MAX {
-        spares.push(request);
-    }
+/// What the answer that `machine` got, which took `nanos`, is worth; `surplus` bytes of `input` are behind it.
+#[inline(never)]
+fn look(
+    play: &mut RequestPlay,
+    values: &mut [Vec<u8>],
+    machine: &mut http1::Client,
+    nanos: u64,
+    input: &[u8],
+    surplus: u32,
+) -> Worth {
+    let verdict = judge(play, machine.seen(input, surplus), nanos, values);
+    machine.forget_answer();
+    play.score.judged(verdict)
 }
 
 /// A request of the kind of `play`, to be filled.
@@ -227,7 +253,11 @@ impl Load {
     /// Returns whether it can be sent; where it cannot, `due` is accounted for and the session is over.
     pub(super) fn prepare(&mut self, connection: &mut Connection<Self>, due: Instant) -> bool {
         let Some(sessions) = &mut self.sessions else { return true };
-        let user = *connection.place.opening.user.get_or_insert_with(|| sessions.begin());
+        let user = *connection
+            .place
+            .opening
+            .user
+            .get_or_insert_with(|| sessions.users.begin(&mut sessions.program));
         let prepared = sessions.prepare(http(&mut connection.machine), user);
         if prepared.is_err() {
             self.cannot_send(connection, user, due);
@@ -239,9 +269,8 @@ impl Load {
     #[cold]
     fn cannot_send(&mut self, connection: &mut Connection<Self>, user: UserId, due: Instant) {
         let Some(sessions) = &mut self.sessions else { return };
-        let User { session, request, .. } = *sessions.users.of(user);
-        sessions.score.step(request).counts.bad_value += 1;
-        sessions.score.session(session).broken += 1;
+        sessions.step_of(user).bad_value += 1;
+        sessions.session_of(user).broken += 1;
         sessions.over(user);
         connection.place.opening.user = None;
         let now = Instant::now();
@@ -250,19 +279,19 @@ impl Load {
         connection.wake_at(now + REST);
     }
 
-    /// The request of the place's user was answered at `at`, with this status: it is judged, and the user
-    /// goes on, lingers or leaves. Returns when they go on.
+    /// The request of the place's user got this answer at `at`: it is judged, and the user goes on, lingers or
+    /// leaves. Returns when they go on.
     pub(super) fn played(
         &mut self,
         connection: &mut Connection<Self>,
-        status: u16,
+        answer: &Answer,
         input: &[u8],
         at: Instant,
     ) -> Option<Instant> {
         let sessions = self.sessions.as_mut()?;
         let user = connection.place.opening.user?;
         let (machine, exchange) = (http(&mut connection.machine), &connection.place.exchange);
-        let played = sessions.answered(machine, user, exchange, status, input, at);
+        let played = sessions.answered(machine, user, exchange, answer, input, at);
         if played.unexpected {
             self.account.recorder.count(Counter::RequestsUnexpected);
         } else if played.failed {
@@ -282,9 +311,9 @@ impl Load {
         now: Instant,
     ) -> Option<Instant> {
         let sessions = self.sessions.as_mut()?;
-        let User { session, due, .. } = *sessions.users.of(user);
-        if now >= due && sessions.lingers(user) {
-            sessions.score.session(session).completed += 1;
+        let User { lingers, due, .. } = *sessions.users.of(user);
+        if now >= due && lingers {
+            sessions.session_of(user).completed += 1;
             sessions.over(user);
             place.opening.user = None;
             return None;
@@ -295,7 +324,7 @@ impl Load {
     /// Whether the user at `place` has no request any more, only a pause.
     pub(super) fn lingers(&self, place: &Place) -> bool {
         let sessions = self.sessions.as_ref().zip(place.opening.user);
-        sessions.is_some_and(|(sessions, user)| sessions.lingers(user))
+        sessions.is_some_and(|(sessions, user)| sessions.users.of(user).lingers)
     }
 
     /// The request under way at `place`, if there is one, has failed, and with it its session.
@@ -305,9 +334,8 @@ impl Load {
             return;
         }
         if let Some(user) = place.opening.user.take() {
-            let User { session, request, .. } = *sessions.users.of(user);
-            sessions.score.step(request).counts.failed += 1;
-            sessions.score.session(session).broken += 1;
+            sessions.step_of(user).failed += 1;
+            sessions.session_of(user).broken += 1;
             sessions.over(user);
         }
     }

@@ -6,7 +6,6 @@
 //! put together into blocks, and blocks into longer ones until a block says nothing of the next; where fewer
 //! than [`BLOCKS_MIN`] are left, the run is too short to tell.
 
-use crate::normal::two_sided;
 use crate::trend::{Trend, median};
 
 /// Fewer blocks than this tell nothing.
@@ -16,8 +15,6 @@ pub const BLOCKS_MAX: usize = 120;
 /// Neighbouring blocks are alike if their correlation is this or more. Where it is below 0 they are less so than
 /// by chance, and a trend is found more seldom than that where there is none.
 const ALIKE: f64 = 0.2;
-/// No correlation of blocks counts for more.
-const ALIKE_MAX: f64 = 0.9;
 /// A change of more than so many times what the blocks differ from the line by is a trend, however alike they
 /// are: one random walk in five hundred changes by seven times, and nothing is more alike.
 const OUTGROWS: f64 = 8.0;
@@ -44,9 +41,6 @@ pub struct Drift {
     pub last: f64,
     /// The trend of the blocks' medians over time, in windows.
     pub trend: Trend,
-    /// How likely a series without a trend looks as much like one, what its blocks are still alike by
-    /// taken into account.
-    pub p: f64,
     /// From the lowest median of a block to the highest.
     pub range: f64,
     /// Whether the blocks are long enough to tell; where they are not, no longer ones can be made.
@@ -102,7 +96,6 @@ impl Drift {
             last: *values.last()?,
             step: step(medians, &values, block),
             median: median(values),
-            p: blocks.chance(),
             tells,
             trend: *trend,
         })
@@ -186,14 +179,6 @@ impl Blocks {
     fn tell(&self) -> bool {
         self.alike < ALIKE || self.outgrown
     }
-
-    /// The chance of such a trend among blocks of which each has so much of the one before: their sum of
-    /// signs varies more, as a mean of such values does (Bayley and Hammersley 1946, of the first order).
-    /// Without, 2.5 % of series at 0.7 from one to the next are said to drift, with it 1.8 %.
-    fn chance(&self) -> f64 {
-        let alike = if self.outgrown { 0.0 } else { self.alike.clamp(0.0, ALIKE_MAX) };
-        two_sided(self.trend.z / ((1.0 + alike) / (1.0 - alike)).sqrt())
-    }
 }
 
 /// The middle and the median of each block of so many windows of which more than half are there.
@@ -276,13 +261,13 @@ mod tests {
     #[test]
     fn what_varies_and_goes_nowhere_is_none() {
         let drift = Drift::of(&series(300, rough), 1).unwrap();
-        assert!(drift.p > LEVEL, "{drift:?}");
+        assert!(drift.trend.p > LEVEL, "{drift:?}");
     }
 
     #[test]
     fn what_never_changes_is_none() {
         let drift = Drift::of(&series(30, |_| 5.0), 1).unwrap();
-        assert_eq!((drift.p, drift.change(), drift.step.distance), (1.0, 0.0, 0.0));
+        assert_eq!((drift.trend.p, drift.change(), drift.step.distance), (1.0, 0.0, 0.0));
         assert_eq!(drift.until(9.0), [None; 3]);
     }
 
@@ -312,7 +297,7 @@ mod tests {
     fn growth_far_beyond_what_varies_is_a_drift_however_alike_its_blocks_are() {
         let leak = |at: u64| 100.0 * at as f64 + (at as f64 / 60.0).sin() * 500.0;
         let drift = Drift::of(&series(640, leak), 1).unwrap();
-        assert!(drift.is_drift(significant(&[drift.p])[0], 1.0), "{drift:?}");
+        assert!(drift.is_drift(significant(&[drift.trend.p])[0], 1.0), "{drift:?}");
         assert!((drift.trend.slope - 100.0).abs() < 2.0, "{drift:?}");
     }
 

@@ -18,7 +18,7 @@ const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
 
 /// Values below this have a bucket each; from here on each doubling has half as many.
 const SINGLES: u64 = 2048;
-const PER_DOUBLING: u64 = SINGLES / 2;
+pub(crate) const PER_DOUBLING: u64 = SINGLES / 2;
 /// Buckets up to that of [`HIGHEST_NANOS`].
 pub(crate) const BUCKETS: usize = bucket_of(HIGHEST_NANOS) + 1;
 
@@ -113,7 +113,7 @@ pub(crate) fn lowest_of(bucket: usize) -> u64 {
 }
 
 /// The lowest and the highest value of the bucket that `value` falls into.
-const fn edges(value: u64) -> (u64, u64) {
+pub(crate) const fn edges(value: u64) -> (u64, u64) {
     let doublings = doublings(value);
     let lowest = value >> doublings << doublings;
     (lowest, lowest + ((1 << doublings) - 1))

@@ -111,14 +111,13 @@ impl Interval {
         }
     }
 
-    /// Adds what was counted of sessions. What their answers took was recorded by their steps alone, and is
-    /// the interval's too.
-    pub fn add_sessions(&mut self, sessions: Vec<SessionCounts>) {
+    /// Adds to what answers took what those to steps of sessions took. A worker records and reports that once, with
+    /// its step; whoever gets the report adds it up.
+    pub fn add_up_steps(&mut self) {
         let from_send = &mut self.histograms[Latency::FromSend as usize];
-        for step in sessions.iter().flat_map(|session| &session.steps) {
+        for step in self.sessions.iter().flat_map(|session| &session.steps) {
             from_send.merge_sparse(&step.latency);
         }
-        self.sessions = sessions;
     }
 
     /// Takes in `later`, an interval of the same phase that follows this one: a report that could

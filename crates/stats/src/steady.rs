@@ -94,7 +94,9 @@ impl Steady {
             match kept(points) {
                 None => return Self::TooShort,
                 Some(drift) if !drift.tells => return Self::TooShort,
-                Some(Drift { p, .. }) if p <= LEVEL => return Self::Trend { from, of, p },
+                Some(Drift { trend, .. }) if trend.p <= LEVEL => {
+                    return Self::Trend { from, of, p: trend.p };
+                }
                 Some(_) => {}
             }
         }

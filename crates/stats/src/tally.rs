@@ -4,10 +4,15 @@
 //! one; totals and extremes, which a histogram keeps as it goes, are made from the buckets once, when
 //! they are taken.
 
-use crate::histogram::{BUCKETS, HIGHEST_NANOS, Histogram, bucket_of, lowest_of};
+use crate::histogram::{
+    BUCKETS, HIGHEST_NANOS, Histogram, PER_DOUBLING, bucket_of, edges, lowest_of,
+};
 
-/// Buckets looked at together when they are taken, since nearly all are empty.
-const GROUP: usize = 16;
+/// Buckets looked at together when they are taken, first many and of those fewer, since nearly all are empty.
+const MANY: usize = 64;
+const FEW: usize = 8;
+const _: () = assert!(MANY.is_multiple_of(FEW));
+const _: () = assert!((PER_DOUBLING as usize).is_multiple_of(MANY), "all are of one doubling");
 
 /// Durations in nanoseconds, recorded and not yet taken.
 #[derive(Clone, Debug)]
@@ -18,7 +23,7 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { counts: vec![0; BUCKETS].into_boxed_slice(), overflow: 0 }
+        Self { counts: vec![0; BUCKETS.next_multiple_of(MANY)].into_boxed_slice(), overflow: 0 }
     }
 }
 
@@ -33,12 +38,17 @@ impl Tally {
     /// What was recorded since it was last taken.
     pub fn take(&mut self) -> Histogram {
         let mut few = Vec::new();
-        for (number, group) in self.counts.chunks_mut(GROUP).enumerate() {
-            if group.iter().fold(0, |any, count| any | *count) == 0 {
-                continue;
-            }
-            for (place, count) in group.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-                few.push((lowest_of(number * GROUP + place), std::mem::take(count)));
+        let (all, _) = self.counts.as_chunks_mut::<MANY>();
+        for (number, many) in all.iter_mut().enumerate().filter(|(_, many)| any(many)) {
+            // As wide as the first is each of them: no doubling begins among them.
+            let (lowest, highest) = edges(lowest_of(number * MANY));
+            let width = highest - lowest + 1;
+            let (parts, _) = many.as_chunks_mut::<FEW>();
+            for (part, counts) in parts.iter_mut().enumerate().filter(|(_, counts)| any(counts)) {
+                for (place, count) in counts.iter_mut().enumerate().filter(|(_, it)| **it > 0) {
+                    let behind = (part * FEW + place) as u64;
+                    few.push((lowest + behind * width, std::mem::take(count)));
+                }
             }
         }
         Histogram::of_few(few, std::mem::take(&mut self.overflow))
@@ -49,6 +59,10 @@ impl Tally {
         // The compiler knows that the memory is zero already, and would leave it alone.
         std::hint::black_box(&mut self.counts).fill(0);
     }
+}
+
+fn any<const N: usize>(counts: &[u64; N]) -> bool {
+    counts.iter().fold(0, |any, count| any | *count) > 0
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::body::{Body, Room, take_counted};
 use super::head::{AnswerHead, HEAD_BYTES_MAX, read_answer};
-use super::kept::Kept;
+use super::kept::{Kept, Seen};
 use super::request::Request;
 use super::scan::Scan;
 use crate::{Answer, ClientEvent, ClientMachine, Failure, Machine, Received};
@@ -29,7 +29,8 @@ const ANSWER_BEGINS: &[u8; 5] = b"HTTP/";
 #[derive(Debug)]
 pub struct Client {
     request: Rc<Request>,
-    sent: usize,
+    /// Bytes of it that were taken; no request has 4 GiB.
+    sent: u32,
     /// What of the last request is still to be sent, though it was answered.
     owed: u32,
     /// How much data the answer's body may still have.
@@ -43,7 +44,9 @@ pub struct Client {
     skipped: bool,
     /// Whether anything of this exchange was taken that a strict client refuses.
     forgiven: bool,
-    /// Where the answer is kept, if it is.
+    /// How long the head is of an answer that lies in the input that completed it; else 0.
+    lies: u32,
+    /// What of one that came in pieces is kept.
     kept: Option<Box<Kept>>,
 }
 
@@ -76,17 +79,19 @@ impl Client {
             persistent: false,
             skipped: false,
             forgiven: false,
+            lies: 0,
             kept: None,
         }
     }
 
-    /// Sends `request` from the next exchange on; returns the one before.
+    /// Sends `request` too from the next exchange on; returns the one before.
     ///
     /// # Panics
-    /// When an exchange is open, or the rest of an answered request is still to be sent.
-    pub fn replace_request(&mut self, request: Rc<Request>) -> Rc<Request> {
-        assert!(!self.busy() && self.owed == 0, "a request is replaced between exchanges");
-        std::mem::replace(&mut self.request, request)
+    /// When the connection is not between exchanges, or the rest of an answered request is still to be sent.
+    #[inline]
+    pub fn replace_request(&mut self, request: &Rc<Request>) -> Rc<Request> {
+        self.assert_between();
+        std::mem::replace(&mut self.request, Rc::clone(request))
     }
 
     /// What it sends.
@@ -99,18 +104,34 @@ impl Client {
     /// # Panics
     /// As [`Self::replace_request`].
     pub fn own_request(&mut self) -> Option<&mut Request> {
-        assert!(!self.busy() && self.owed == 0, "a request is written between exchanges");
+        self.assert_between();
         Rc::get_mut(&mut self.request)
     }
 
-    /// The next answer, head and body up to a bound, is to be found by `kept`.
-    pub fn keep_answer(&mut self, kept: Box<Kept>) {
-        self.kept = Some(kept);
+    /// It can be given another request.
+    fn assert_between(&self) {
+        assert!(matches!(self.phase, Phase::Idle), "a request is changed between exchanges");
+        assert!(self.owed == 0, "a request is changed once it has left");
     }
 
-    /// What was kept of the last answer, whole or not; nothing more is kept.
-    pub fn take_answer(&mut self) -> Option<Box<Kept>> {
-        self.kept.take()
+    /// The answer that was just completed; `input` is that of its event, of which the last `surplus` bytes are not its
+    /// own. None where it came in pieces and its request has them forgotten.
+    #[inline]
+    pub fn seen<'a>(&'a self, input: &'a [u8], surplus: u32) -> Option<Seen<'a>> {
+        if self.lies > 0 {
+            let kept_max = self.request.manner().kept_max;
+            let whole = &input[..input.len() - surplus as usize];
+            return Some(Seen::lying(self.status, whole, self.lies as usize, kept_max as usize));
+        }
+        self.kept.as_deref().map(Kept::seen)
+    }
+
+    /// Nothing of the answer is looked at any more: memory that is much is given back.
+    #[inline]
+    pub fn forget_answer(&mut self) {
+        if self.kept.as_ref().is_some_and(|kept| kept.is_much()) {
+            self.kept = None;
+        }
     }
 
     #[inline]
@@ -159,14 +180,17 @@ impl Client {
                 return self.fail(failure);
             }
             if length <= (input.len() - head.bytes) as u64 {
-                if let Some(kept) = &mut self.kept {
-                    kept.note(head.status, head.bytes, length);
-                }
+                self.lies = u32::try_from(head.bytes).unwrap_or(0);
                 return self.complete(head.bytes + length as usize, input);
             }
         }
-        if let Some(kept) = &mut self.kept {
-            kept.begin(head.status, &input[..head.bytes]);
+        self.lies = 0;
+        match self.request.manner().kept_max {
+            0 => self.kept = None,
+            max => {
+                let kept = self.kept.get_or_insert_default();
+                kept.begin(head.status, &input[..head.bytes], max as usize);
+            }
         }
         self.body(body, head.bytes, input)
     }
@@ -220,7 +244,7 @@ impl Client {
     #[inline]
     fn complete(&mut self, consumed: usize, input: &[u8]) -> Received<ClientEvent> {
         let rest = &input[consumed..];
-        let unsent = self.request.bytes().len() - self.sent;
+        let unsent = self.request.bytes().len() - self.sent as usize;
         let early = unsent > 0;
         let last = self.skipped || !rest.is_empty();
         let kept_up = !early || self.request.manner().finish_early;
@@ -277,7 +301,7 @@ impl Machine for Client {
     fn pending(&self) -> &[u8] {
         let bytes = self.request.bytes();
         match self.owed as usize {
-            0 if self.busy() => &bytes[self.sent..],
+            0 if self.busy() => &bytes[self.sent as usize..],
             owed => &bytes[bytes.len() - owed..],
         }
     }
@@ -288,7 +312,7 @@ impl Machine for Client {
         if self.owed > 0 {
             self.owed -= n as u32;
         } else {
-            self.sent += n;
+            self.sent = self.sent.checked_add(n as u32).expect("no request has 4 GiB");
         }
     }
 

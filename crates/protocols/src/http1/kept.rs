@@ -1,13 +1,14 @@
 //! An answer for whoever looks into it: where it lies in the input, or kept while it comes in pieces.
 
-/// Head and body of one answer, up to a bound. Its memory is used again.
+/// Memory that stays with a connection between answers that come in pieces.
+const STAYS_BYTES_MAX: usize = 4 << 10;
+
+/// Head and body of one answer that comes in pieces, up to a bound.
 ///
-/// An answer that came at once, as most do, is not copied: it lies in the input that completed it.
+/// An answer that came at once, as most do, is not copied: it is seen in the input that completed it.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub(super) struct Kept {
     status: u16,
-    /// How long its head is, of an answer that lies in the input.
-    lies: Option<usize>,
     head: Vec<u8>,
     body: Vec<u8>,
     body_bytes: u64,
@@ -17,7 +18,7 @@ pub struct Kept {
 /// An answer that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// The status; 0 while there is no head.
+    /// The status.
     pub status: u16,
     head: &'a [u8],
     /// The body as far as it was kept, content codings as they are.
@@ -27,22 +28,13 @@ pub struct Seen<'a> {
 }
 
 impl Kept {
-    /// Keeps at most `bytes_max` bytes of a body, inclusive.
-    pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, ..Self::default() }
-    }
-
-    /// The answer is there, at the front of the input: a head of so many bytes, and a body of so many.
-    #[inline]
-    pub(super) fn note(&mut self, status: u16, head_bytes: usize, body_bytes: u64) {
-        (self.status, self.lies, self.body_bytes) = (status, Some(head_bytes), body_bytes);
-    }
-
-    /// The answer's head is there; its body comes in pieces.
-    pub(super) fn begin(&mut self, status: u16, head: &[u8]) {
-        self.clear();
-        self.status = status;
+    /// The answer's head is there; of its body, which comes in pieces, at most `bytes_max` bytes are kept,
+    /// inclusive.
+    pub(super) fn begin(&mut self, status: u16, head: &[u8], bytes_max: usize) {
+        (self.status, self.body_bytes, self.bytes_max) = (status, 0, bytes_max);
+        self.head.clear();
         self.head.extend_from_slice(head);
+        self.body.clear();
     }
 
     /// More of its body is there, without the framing of chunks.
@@ -52,31 +44,32 @@ impl Kept {
         self.body_bytes += data.len() as u64;
     }
 
-    /// Forgets the answer; its memory stays.
-    pub fn clear(&mut self) {
-        (self.status, self.lies, self.body_bytes) = (0, None, 0);
-        self.head.clear();
-        self.body.clear();
+    /// Whether its memory is too much to stay with a connection.
+    pub(super) const fn is_much(&self) -> bool {
+        self.head.capacity() + self.body.capacity() > STAYS_BYTES_MAX
     }
 
-    /// The answer, whole or not; `input` is that of the event which ended it.
-    ///
-    /// # Panics
-    /// Where `input` is a shorter one.
-    #[inline]
-    pub fn seen<'a>(&'a self, input: &'a [u8]) -> Seen<'a> {
-        let (head, body) = match self.lies {
-            None => (&self.head[..], &self.body[..]),
-            Some(head_bytes) => {
-                let (head, rest) = input.split_at(head_bytes);
-                (head, &rest[..(self.body_bytes as usize).min(self.bytes_max)])
-            }
-        };
-        Seen { status: self.status, head, body, body_bytes: self.body_bytes }
+    /// The answer, whole or not.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        let Self { status, body_bytes, .. } = *self;
+        Seen { status, head: &self.head, body: &self.body, body_bytes }
     }
 }
 
 impl<'a> Seen<'a> {
+    /// The answer that is `whole`, a head of so many bytes and a body, of which at most `kept_max` bytes are seen,
+    /// inclusive.
+    #[inline]
+    pub(super) fn lying(status: u16, whole: &'a [u8], head_bytes: usize, kept_max: usize) -> Self {
+        let (head, body) = whole.split_at(head_bytes);
+        Self {
+            status,
+            head,
+            body: &body[..body.len().min(kept_max)],
+            body_bytes: body.len() as u64,
+        }
+    }
+
     /// The values of the headers of this name, letters' case aside, in order, without blanks around them.
     pub fn headers(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let lines = self.head.split(|byte| *byte == b'\n').skip(1);
@@ -94,34 +87,41 @@ mod tests {
 
     #[test]
     fn a_body_is_kept_up_to_its_bound_and_counted_whole() {
-        let mut kept = Kept::new(5);
-        kept.begin(200, b"HTTP/1.1 200 OK\r\n\r\n");
+        let mut kept = Kept::default();
+        kept.begin(404, b"before", 1);
+        kept.add(b"it");
+        kept.begin(200, b"HTTP/1.1 200 OK\r\n\r\n", 5);
         for data in [&b"abc"[..], b"def", b"g"] {
             kept.add(data);
         }
-        let seen = kept.seen(b"");
+        let seen = kept.seen();
         assert_eq!((seen.status, seen.body, seen.body_bytes), (200, &b"abcde"[..], 7));
-        kept.begin(404, b"");
-        let seen = kept.seen(b"");
-        assert_eq!((seen.status, seen.body, seen.body_bytes), (404, &b""[..], 0));
+        assert_eq!(seen.headers("a").count(), 0);
+    }
+
+    #[test]
+    fn much_memory_does_not_stay() {
+        let mut kept = Kept::default();
+        kept.begin(200, b"HTTP/1.1 200 OK\r\n\r\n", 1 << 20);
+        kept.add(&[b'x'; 1_000]);
+        assert!(!kept.is_much());
+        kept.add(&[b'x'; 4 << 10]);
+        assert!(kept.is_much());
     }
 
     #[test]
     fn an_answer_that_came_at_once_is_seen_where_it_lies() {
-        let mut kept = Kept::new(5);
-        kept.begin(404, b"before");
-        let input = b"HTTP/1.1 200 OK\r\na: b\r\n\r\nabcdefgHTTP";
-        kept.note(200, 25, 7);
-        let seen = kept.seen(input);
+        let whole = b"HTTP/1.1 200 OK\r\na: b\r\n\r\nabcdefg";
+        let seen = Seen::lying(200, whole, 25, 5);
         assert_eq!((seen.status, seen.body, seen.body_bytes), (200, &b"abcde"[..], 7));
         assert_eq!(seen.headers("A").collect::<Vec<_>>(), [b"b"]);
     }
 
     #[test]
     fn headers_are_found_by_name() {
-        let mut kept = Kept::new(0);
-        kept.begin(200, b"HTTP/1.1 200 a: b\r\nA:  1 \r\nSet-Cookie: x=1\r\na:\r\n\r\n");
-        let values = |name| kept.seen(b"").headers(name).collect::<Vec<_>>();
+        let head = b"HTTP/1.1 200 a: b\r\nA:  1 \r\nSet-Cookie: x=1\r\na:\r\n\r\n";
+        let seen = Seen::lying(200, head, head.len(), 0);
+        let values = |name| seen.headers(name).collect::<Vec<_>>();
         assert_eq!(values("a"), [&b"1"[..], b""]);
         assert_eq!(values("set-cookie"), [b"x=1"]);
         assert!(values("b").is_empty() && values("HTTP/1.1 200 a").is_empty());

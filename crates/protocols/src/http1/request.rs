@@ -29,11 +29,15 @@ pub struct Manner {
     /// Most bytes of data in an answer's body, inclusive; the framing of chunks and trailers are not counted. `u32::MAX`
     /// is any number.
     pub body_max: u32,
+    /// Most bytes of a body that are kept to be looked at, inclusive. Where it is 0, nothing is kept of an answer that
+    /// comes in pieces.
+    pub kept_max: u32,
 }
 
 impl Manner {
-    /// As the standard wants it, without a limit.
-    pub const STRICT: Self = Self { lenient: false, finish_early: false, body_max: u32::MAX };
+    /// As the standard wants it, without a limit; nothing is kept.
+    pub const STRICT: Self =
+        Self { lenient: false, finish_early: false, body_max: u32::MAX, kept_max: 0 };
 }
 
 impl Request {

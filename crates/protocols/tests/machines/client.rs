@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocols::http1::{self, Kept, Manner, Request};
+use protocols::http1::{self, Manner, Request};
 use protocols::{Answer, ClientEvent, ClientMachine, Failure, Machine};
 
 use crate::driver::{Feeder, answers, ask, asked, cuts, get};
@@ -331,6 +331,12 @@ fn transmitting_too_much_is_our_mistake() {
     http1::Client::new(get()).transmitted(1);
 }
 
+/// A request of which answers in pieces are kept, so many bytes of each body.
+fn kept(method: &str, kept_max: u32) -> Rc<Request> {
+    let manner = Manner { kept_max, ..Manner::STRICT };
+    Rc::new(Request::builder(method, "h", "/").manner(manner).build().unwrap())
+}
+
 /// A client that keeps its answers and sends another request in its second exchange: what was kept is the same however
 /// the stream is cut, and so is what happened.
 #[test]
@@ -338,7 +344,7 @@ fn kept_answers_are_the_same_however_they_are_cut() {
     let first = "HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nX-Id: 7\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX-Id: 8\r\n\r\n";
     let second = "HTTP/1.1 404 No\r\nContent-Length: 6\r\n\r\nnobody";
     let stream = format!("{first}{second}");
-    let other = Rc::new(Request::builder("POST", "h", "/b").body(b"x").build().unwrap());
+    let other = kept("POST", 4);
     for pieces in cuts(stream.as_bytes()) {
         // Where a piece holds both, the second is an answer that nobody has asked for yet.
         let mut fed = 0;
@@ -349,23 +355,20 @@ fn kept_answers_are_the_same_however_they_are_cut() {
         if !parted {
             continue;
         }
-        let (mut client, mut feeder) = (http1::Client::new(get()), Feeder::default());
-        client.keep_answer(Box::new(Kept::new(4)));
+        let (mut client, mut feeder) = (http1::Client::new(kept("GET", 4)), Feeder::default());
         ask(&mut client);
         let mut told = Vec::new();
         for piece in pieces {
             feeder.feed(&mut client, piece, |client, event, input| {
                 let ClientEvent::Completed(answer) = event else { return };
-                let kept = client.take_answer().unwrap();
-                assert!(client.take_answer().is_none());
-                let seen = kept.seen(input);
+                let seen = client.seen(input, answer.surplus).unwrap();
                 let id = seen.headers("x-id").next().map(<[u8]>::to_vec);
                 told.push((answer.status, seen.status, seen.body.to_vec(), seen.body_bytes, id));
                 if told.len() == 1 {
-                    assert!(client.replace_request(other.clone()).bytes().starts_with(b"GET / "));
-                    client.keep_answer(kept);
+                    client.forget_answer();
+                    assert!(client.replace_request(&other).bytes().starts_with(b"GET / "));
                     client.start();
-                    assert!(client.pending().starts_with(b"POST /b "));
+                    assert!(client.pending().starts_with(b"POST / "));
                     client.transmitted(client.pending().len());
                 }
             });
@@ -389,8 +392,8 @@ fn what_is_kept_of_a_body_is_its_data_however_it_is_cut() {
         ("HTTP/1.1 200 OK\r\n\r\nhello", true),
     ] {
         for pieces in cuts(stream.as_bytes()) {
-            let (mut client, mut feeder) = (http1::Client::new(get()), Feeder::default());
-            client.keep_answer(Box::new(Kept::new(100)));
+            let (mut client, mut feeder) =
+                (http1::Client::new(kept("GET", 100)), Feeder::default());
             ask(&mut client);
             let (mut completed, mut last) = (0, Vec::new());
             for piece in pieces {
@@ -399,8 +402,7 @@ fn what_is_kept_of_a_body_is_its_data_however_it_is_cut() {
                 });
             }
             completed += usize::from(end && client.end_of_input(&feeder.carry).is_some());
-            let kept = client.take_answer().unwrap();
-            let seen = kept.seen(&last);
+            let seen = client.seen(&last, 0).unwrap();
             assert_eq!((completed, seen.body, seen.body_bytes), (1, &b"hello"[..], 5));
         }
     }

@@ -18,6 +18,7 @@ pub struct Verdict {
 }
 
 /// Judges an answer that took `nanos`; `seen` is none where nothing of it is looked at. Values go to `values`.
+#[inline]
 pub fn judge(
     play: &RequestPlay,
     seen: Option<Seen<'_>>,
@@ -30,26 +31,39 @@ pub fn judge(
             verdict.failed |= 1 << index;
         }
     }
-    for (variable, found) in &play.extracts {
+    if !play.extracts.is_empty() {
+        verdict.empty_handed = !take_out(&play.extracts, seen, values);
+    }
+    verdict
+}
+
+/// Returns whether all of it was there.
+#[inline(never)]
+fn take_out(extracts: &[(u16, FoundPlay)], seen: Option<Seen<'_>>, values: &mut [Vec<u8>]) -> bool {
+    let mut all = true;
+    for (variable, found) in extracts {
         let value = &mut values[usize::from(*variable)];
         value.clear();
         let taken = seen.and_then(|seen| extract(found, seen, value));
-        verdict.empty_handed |= taken.is_none() || value.len() > VALUE_BYTES_MAX;
+        all &= taken.is_some() && value.len() <= VALUE_BYTES_MAX;
     }
-    verdict
+    all
 }
 
 fn holds(check: &CheckPlay, seen: Option<Seen<'_>>, nanos: u64) -> bool {
     match (check, seen) {
         (CheckPlay::Within(most), _) => nanos <= *most,
         (_, None) => false,
-        (CheckPlay::Header(name, holds), Some(seen)) => {
-            seen.headers(name).any(|value| contains(&value.to_ascii_lowercase(), holds))
-        }
+        (CheckPlay::Header(name, part), Some(seen)) => header_has(seen, name, part),
         (CheckPlay::Contains(text), Some(seen)) => text.find(seen.body).is_some(),
         (CheckPlay::Matches(expression), Some(seen)) => expression.is_match(seen.body),
         (CheckPlay::Bytes(from, to), Some(seen)) => (*from..=*to).contains(&seen.body_bytes),
     }
+}
+
+#[inline(never)]
+fn header_has(seen: Seen<'_>, name: &str, part: &[u8]) -> bool {
+    seen.headers(name).any(|value| contains(&value.to_ascii_lowercase(), part))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -96,32 +110,32 @@ mod tests {
     use super::super::samples::request;
     use super::*;
     use proptest::prelude::*;
-    use protocols::http1::{Client, Kept, Manner, Request};
+    use protocols::http1::{Client, Manner, Request};
     use protocols::{ClientMachine, Machine};
     use std::rc::Rc;
     use wire::{CheckCode, FoundCode};
 
     /// An answer as a machine finds it, and the input it lies in.
-    fn kept(head: &str, body: &[u8]) -> (Box<Kept>, Vec<u8>) {
-        let request = Request::encoded(b"GET".to_vec(), "GET", true, Manner::STRICT);
+    fn kept(head: &str, body: &[u8]) -> (Client, Vec<u8>) {
+        let manner = Manner { kept_max: 200, ..Manner::STRICT };
+        let request = Request::encoded(b"GET".to_vec(), "GET", true, manner);
         let mut client = Client::new(Rc::new(request));
-        client.keep_answer(Box::new(Kept::new(200)));
         client.start();
         client.transmitted(3);
         let head = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len());
         let input = [head.as_bytes(), body].concat();
         client.receive(&input);
-        (client.take_answer().unwrap(), input)
+        (client, input)
     }
 
     fn judged(
         checks: Vec<CheckCode>,
         found: Vec<FoundCode>,
-        (kept, input): &(Box<Kept>, Vec<u8>),
+        (client, input): &(Client, Vec<u8>),
     ) -> (Verdict, Vec<String>) {
         let play = request(checks, found);
         let mut values = vec![Vec::new(); play.extracts.len()];
-        let verdict = judge(&play, Some(kept.seen(input)), 5, &mut values);
+        let verdict = judge(&play, client.seen(input, 0), 5, &mut values);
         (verdict, values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect())
     }
 

@@ -1,9 +1,11 @@
 //! A share of sessions, made ready to be played.
 
+use super::score::StepScore;
 use crate::scenario::{PatternError, pattern};
 use memchr::memmem::Finder;
 use protocols::http1::{Manner, Request};
 use regex::bytes::Regex;
+use stats::SessionCounts;
 use std::rc::Rc;
 use wire::{
     CheckCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment, SessionShare,
@@ -21,7 +23,10 @@ pub enum ProgramError {
     Broken,
 }
 
-/// All sessions of a worker.
+/// The most bytes of an answer's body that are looked at.
+const KEPT_BYTES_MAX: u32 = 1 << 20;
+
+/// All sessions of a worker, and beside each part what was counted of it since the last cut.
 #[derive(Debug)]
 pub struct Program {
     /// In order.
@@ -45,12 +50,14 @@ pub struct SessionPlay {
     pub variables: u16,
     /// Its feeds.
     pub feeds: Vec<u16>,
-    /// Where what is done begins among the steps of all.
-    pub begin: u32,
+    /// What is done first.
+    pub begin: Then,
     /// How many requests it has.
     pub requests: usize,
     /// Whether its user has anything in mind: values, rows, loops.
     pub remembers: bool,
+    /// Counts, but for those of its requests.
+    pub counts: SessionCounts,
 }
 
 /// One step.
@@ -68,6 +75,17 @@ pub enum StepPlay {
     End,
 }
 
+/// What comes next, as far as that is known before it is played.
+#[derive(Clone, Copy, Debug)]
+pub enum Then {
+    /// At once the request of this number among those of all sessions.
+    Request(u16),
+    /// Nothing: the session is over.
+    End,
+    /// What the steps say, from this one among those of all sessions on.
+    Walk(u32),
+}
+
 /// One request.
 #[derive(Debug)]
 pub struct RequestPlay {
@@ -76,21 +94,23 @@ pub struct RequestPlay {
     /// Whether it has holes.
     pub has_holes: bool,
     /// Whether one of them is a counter.
-    pub counts: bool,
+    pub has_counter: bool,
     /// Its head and body, where it has.
-    pub head: Vec<Piece>,
+    pub head: Template,
     /// See `head`.
-    pub body: Vec<Piece>,
+    pub body: Template,
     /// Expected statuses.
     pub statuses: Vec<(u16, u16)>,
     /// Checks.
     pub checks: Vec<CheckPlay>,
     /// Variables and where their values are found.
     pub extracts: Vec<(u16, FoundPlay)>,
-    /// Whether the answer has to be kept.
-    pub keeps: bool,
     /// Whether anything is expected of it but a status.
     pub judged: bool,
+    /// What comes behind it.
+    pub then: Then,
+    /// Counts.
+    pub score: StepScore,
 }
 
 impl RequestPlay {
@@ -100,24 +120,49 @@ impl RequestPlay {
     }
 }
 
-/// A text, and what is put in behind it.
-#[derive(Debug)]
-pub struct Piece {
-    /// The text.
+/// A text with holes, and in them what was put there last: most of it stays from request to request.
+#[derive(Debug, Default)]
+pub struct Template {
+    /// All of the text.
     pub text: Vec<u8>,
-    /// The hole behind it.
-    pub hole: Hole,
+    /// The holes in it, in order.
+    pub holes: Vec<Hole>,
+}
+
+/// A place in a text where something else is put each time.
+#[derive(Clone, Copy, Debug)]
+pub struct Hole {
+    /// What is put there.
+    pub filling: Filling,
+    /// Where it begins, and how long it is now.
+    at: usize,
+    bytes: usize,
 }
 
 /// What is put into a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hole {
-    /// Nothing.
-    None,
-    /// A value, as its place needs it.
-    Value(ValueCode, PlaceKind),
+#[derive(Clone, Copy, Debug)]
+pub enum Filling {
+    /// A number that no other request gets.
+    Counter,
+    /// A number between the two, inclusive.
+    Random(u64, u64),
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Millis,
     /// The length of the body.
     Length,
+    /// A text, as its place needs it.
+    Text(Text, PlaceKind),
+}
+
+/// A text that is put into a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Text {
+    /// The value of a variable.
+    Variable(u16),
+    /// That of a row, by the session's feed and the column.
+    Column(u16, u16),
 }
 
 /// One check.
@@ -195,40 +240,58 @@ impl SessionPlay {
         share: SessionShare,
         manner: Manner,
         steps: &mut Vec<StepPlay>,
-        requests: &mut Vec<RequestPlay>,
+        played: &mut Vec<RequestPlay>,
     ) -> Result<Self, ProgramError> {
-        let (begin, first, mut open) = (steps.len(), requests.len(), Vec::new());
+        let (begin, first, mut open) = (steps.len(), played.len(), Vec::new());
         for code in share.code {
             let at = steps.len() as u32;
             steps.push(match code {
                 StepCode::Request(code) => {
-                    requests.push(RequestPlay::of(*code, manner)?);
-                    StepPlay::Request(requests.len() as u16 - 1)
+                    played.push(RequestPlay::of(*code, manner)?);
+                    StepPlay::Request(played.len() as u16 - 1)
                 }
                 StepCode::Pause(from, to) => StepPlay::Pause(from, to.max(from)),
                 StepCode::Repeat(times) => {
-                    open.push((at, requests.len()));
+                    open.push((at, played.len()));
                     StepPlay::Repeat(times)
                 }
                 StepCode::Again => {
                     let (begin, before) = open.pop().ok_or(ProgramError::Broken)?;
-                    if before == requests.len() {
+                    if before == played.len() {
                         return Err(ProgramError::Broken);
                     }
                     StepPlay::Again(begin)
                 }
             });
         }
-        let requests = requests.len() - first;
+        let requests = played.len() - first;
         if requests == 0 || !open.is_empty() || u32::try_from(steps.len()).is_err() {
             return Err(ProgramError::Broken);
         }
         let repeats = |step: &StepPlay| matches!(step, StepPlay::Repeat(_));
         let loops = steps[begin..].iter().any(repeats);
         steps.push(StepPlay::End);
+        for (at, step) in steps.iter().enumerate().skip(begin) {
+            if let StepPlay::Request(request) = step {
+                played[usize::from(*request)].then = Then::of(steps, at + 1);
+            }
+        }
         let SessionShare { weight, variables, feeds, .. } = share;
         let remembers = variables > 0 || !feeds.is_empty() || loops;
-        Ok(Self { weight, variables, feeds, begin: begin as u32, requests, remembers })
+        let counts = SessionCounts::default();
+        let begin = Then::of(steps, begin);
+        Ok(Self { weight, variables, feeds, begin, requests, remembers, counts })
+    }
+}
+
+impl Then {
+    /// From the step at `at` on.
+    fn of(steps: &[StepPlay], at: usize) -> Self {
+        match steps[at] {
+            StepPlay::Request(request) => Self::Request(request),
+            StepPlay::End => Self::End,
+            _ => Self::Walk(at as u32),
+        }
     }
 }
 
@@ -240,46 +303,79 @@ impl RequestPlay {
             _ => (Vec::new(), true),
         };
         let counter = |piece: &Segment| matches!(piece, Segment::Value(ValueCode::Counter, _));
-        let counts = head.iter().chain(&body).any(counter);
+        let has_counter = head.iter().chain(&body).any(counter);
         let checks: Vec<CheckPlay> =
             checks.into_iter().map(CheckPlay::of).collect::<Result<_, _>>()?;
         let extract = |(variable, code)| Ok((variable, FoundPlay::of(code)?));
         let extracts: Vec<_> =
             extracts.into_iter().map(extract).collect::<Result<_, ProgramError>>()?;
         let looks = |check: &CheckPlay| !matches!(check, CheckPlay::Within(_));
+        let looked_at = checks.iter().any(looks) || !extracts.is_empty();
+        let manner = Manner { kept_max: if looked_at { KEPT_BYTES_MAX } else { 0 }, ..manner };
         Ok(Self {
             request: Rc::new(Request::encoded(bytes, &method, persistent, manner)),
             has_holes,
-            counts,
-            head: Piece::all(head),
-            body: Piece::all(body),
+            has_counter,
+            head: Template::of(&head),
+            body: Template::of(&body),
             statuses,
-            keeps: checks.iter().any(looks) || !extracts.is_empty(),
             judged: !checks.is_empty() || !extracts.is_empty(),
+            then: Then::End,
+            score: StepScore::new(checks.len()),
             checks,
             extracts,
         })
     }
 }
 
-impl Piece {
-    fn all(segments: Vec<Segment>) -> Vec<Self> {
-        let mut pieces: Vec<Self> = Vec::new();
+impl Template {
+    fn of(segments: &[Segment]) -> Self {
+        let mut template = Self::default();
         for segment in segments {
-            let hole = match segment {
+            let filling = match segment {
                 Segment::Text(text) => {
-                    pieces.push(Self { text, hole: Hole::None });
+                    template.text.extend_from_slice(text);
                     continue;
                 }
-                Segment::Value(value, place) => Hole::Value(value, place),
-                Segment::Length => Hole::Length,
+                Segment::Length => Filling::Length,
+                Segment::Value(value, place) => Filling::of(*value, *place),
             };
-            match pieces.last_mut() {
-                Some(last) if last.hole == Hole::None => last.hole = hole,
-                _ => pieces.push(Self { text: Vec::new(), hole }),
-            }
+            template.holes.push(Hole { filling, at: template.text.len(), bytes: 0 });
         }
-        pieces
+        template
+    }
+}
+
+impl Hole {
+    /// Puts `value` into this hole of `text`; `behind` are those behind it.
+    #[inline]
+    pub fn put(&mut self, text: &mut Vec<u8>, value: &[u8], behind: &mut [Self]) {
+        if value.len() == self.bytes {
+            text[self.at..][..value.len()].copy_from_slice(value);
+        } else {
+            self.refit(text, value, behind);
+        }
+    }
+
+    /// The same where it is longer or shorter than what is there: all behind it moves.
+    #[inline(never)]
+    fn refit(&mut self, text: &mut Vec<u8>, value: &[u8], behind: &mut [Self]) {
+        text.splice(self.at..self.at + self.bytes, value.iter().copied());
+        behind.iter_mut().for_each(|hole| hole.at = hole.at + value.len() - self.bytes);
+        self.bytes = value.len();
+    }
+}
+
+impl Filling {
+    const fn of(value: ValueCode, place: PlaceKind) -> Self {
+        match value {
+            ValueCode::Counter => Self::Counter,
+            ValueCode::Random(from, to) => Self::Random(from, to),
+            ValueCode::Seconds => Self::Seconds,
+            ValueCode::Millis => Self::Millis,
+            ValueCode::Variable(variable) => Self::Text(Text::Variable(variable), place),
+            ValueCode::Column(feed, column) => Self::Text(Text::Column(feed, column), place),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! A request with its values put in. What comes from a server or a file cannot break it: in a path it is
 //! percent-encoded, in a header it has to be one line.
 
-use super::program::{FeedPlay, Hole, Piece, Program, RequestPlay};
+use super::program::{FeedPlay, Filling, RequestPlay, SessionPlay, Template, Text};
 use super::users::{User, between};
 use crate::wall;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
-use wire::{PlaceKind, ValueCode};
+use wire::PlaceKind;
 
 /// A value that would break the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,71 +14,89 @@ pub struct BadValue;
 
 /// Where values come from beside the user.
 pub struct Values<'a> {
-    /// Sessions and feeds.
-    pub program: &'a Program,
+    /// What is played.
+    pub sessions: &'a [SessionPlay],
+    /// Where rows come from.
+    pub feeds: &'a [FeedPlay],
     /// What is drawn.
     pub random: &'a mut Xoshiro256PlusPlus,
     /// The number that no other request gets.
     pub counter: u64,
 }
 
-/// Writes the request of `play` for `user` to `out`; `scratch` is for its body.
+/// Writes the request of `play` for `user` to `out`; `scratch` is for one value.
 ///
 /// # Errors
 /// A value that would break it.
+#[inline]
 pub fn render(
-    play: &RequestPlay,
+    play: &mut RequestPlay,
     user: &User,
     values: &mut Values<'_>,
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
 ) -> Result<(), BadValue> {
-    if play.body.is_empty() {
-        return put_all(&play.head, user, values, 0, out);
+    // The body first: the head may have its length.
+    let mut body_bytes = 0;
+    for template in [&mut play.body, &mut play.head] {
+        fill(template, user, values, body_bytes, scratch)?;
+        body_bytes = template.text.len();
     }
-    scratch.clear();
-    put_all(&play.body, user, values, 0, scratch)?;
-    put_all(&play.head, user, values, scratch.len(), out)?;
-    out.extend_from_slice(scratch);
+    out.extend_from_slice(&play.head.text);
+    if !play.body.text.is_empty() {
+        out.extend_from_slice(&play.body.text);
+    }
     Ok(())
 }
 
-fn put_all(
-    pieces: &[Piece],
+/// Puts what comes next into each hole of `template`, over what is in it.
+#[inline]
+fn fill(
+    template: &mut Template,
     user: &User,
     values: &mut Values<'_>,
     body_bytes: usize,
-    out: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
 ) -> Result<(), BadValue> {
-    for Piece { text, hole } in pieces {
-        out.extend_from_slice(text);
-        let drawn = match hole {
-            Hole::None => continue,
-            Hole::Length => body_bytes as u64,
-            Hole::Value(ValueCode::Counter, _) => values.counter,
-            Hole::Value(ValueCode::Random(from, to), _) => {
-                between(*from, *to, values.random.next_u64())
-            }
-            Hole::Value(ValueCode::Seconds, _) => millis() / 1_000,
-            Hole::Value(ValueCode::Millis, _) => millis(),
-            Hole::Value(ValueCode::Variable(index), place) => {
-                place_value(&user.values[usize::from(*index)], *place, out)?;
-                continue;
-            }
-            Hole::Value(ValueCode::Column(feed, column), place) => {
-                place_value(column_of(values.program, user, *feed, *column), *place, out)?;
+    let Template { text, holes } = template;
+    let mut holes = holes.as_mut_slice();
+    while let Some((hole, behind)) = holes.split_first_mut() {
+        let number = match hole.filling {
+            Filling::Counter => values.counter,
+            Filling::Random(from, to) => between(from, to, values.random.next_u64()),
+            Filling::Seconds => millis() / 1_000,
+            Filling::Millis => millis(),
+            Filling::Length => body_bytes as u64,
+            Filling::Text(from, place) => {
+                scratch.clear();
+                let value = text_of(from, user, values.sessions, values.feeds);
+                place_value(value, place, scratch)?;
+                hole.put(text, scratch, behind);
+                holes = behind;
                 continue;
             }
         };
-        out.extend_from_slice(itoa::Buffer::new().format(drawn).as_bytes());
+        hole.put(text, itoa::Buffer::new().format(number).as_bytes(), behind);
+        holes = behind;
     }
     Ok(())
 }
 
-fn column_of<'a>(program: &'a Program, user: &User, drawn: u16, column: u16) -> &'a [u8] {
-    let feeds = &program.sessions[usize::from(user.session)].feeds;
-    let feed: &FeedPlay = &program.feeds[usize::from(feeds[usize::from(drawn)])];
-    feed.value(user.rows[usize::from(drawn)], column)
+#[inline(never)]
+fn text_of<'a>(
+    text: Text,
+    user: &'a User,
+    sessions: &[SessionPlay],
+    feeds: &'a [FeedPlay],
+) -> &'a [u8] {
+    match text {
+        Text::Variable(variable) => &user.values[usize::from(variable)],
+        Text::Column(drawn, column) => {
+            let drawn = usize::from(drawn);
+            let feed = sessions[usize::from(user.session)].feeds[drawn];
+            feeds[usize::from(feed)].value(user.rows[drawn], column)
+        }
+    }
 }
 
 #[inline(never)]
@@ -131,8 +149,12 @@ fn percent(byte: u8, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::program::Program;
+    use super::super::samples::program;
     use super::*;
     use proptest::prelude::*;
+    use rand_xoshiro::rand_core::SeedableRng;
+    use wire::{RequestCode, Segment, StepCode, ValueCode};
 
     fn placed(value: &[u8], place: PlaceKind) -> Result<Vec<u8>, BadValue> {
         let mut out = Vec::new();
@@ -154,6 +176,51 @@ mod tests {
             (b"\0", PlaceKind::Header),
         ] {
             assert_eq!(placed(value, place), Err(BadValue), "{value:?}");
+        }
+    }
+
+    /// A request with a counter, a variable and the length of its body, which has the variable too.
+    fn with_holes() -> (Program, User) {
+        let value = |value, place| Segment::Value(value, place);
+        let variable = ValueCode::Variable(0);
+        let text = |text: &str| Segment::Text(text.as_bytes().to_vec());
+        let code = RequestCode {
+            method: "POST".into(),
+            persistent: true,
+            head: vec![
+                text("POST /"),
+                value(ValueCode::Counter, PlaceKind::Path),
+                value(variable, PlaceKind::Path),
+                text(" HTTP/1.1\r\nContent-Length: "),
+                Segment::Length,
+                text("\r\n\r\n"),
+            ],
+            body: vec![value(variable, PlaceKind::Body), text("!")],
+            statuses: Vec::new(),
+            checks: Vec::new(),
+            extracts: Vec::new(),
+        };
+        let program = program(&[StepCode::Request(Box::new(code))], Vec::new()).unwrap();
+        (program, User { values: vec![Vec::new()], ..User::default() })
+    }
+
+    #[test]
+    fn what_was_in_a_hole_last_leaves_nothing_behind() {
+        let (mut program, mut user) = with_holes();
+        let Program { sessions, requests, feeds, .. } = &mut program;
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        for (counter, value) in
+            [(9, ""), (10, "a b"), (11, "c d"), (1_234_567, "0123456789"), (5, "x")]
+        {
+            user.values[0] = value.as_bytes().to_vec();
+            let mut out = Vec::new();
+            let mut values = Values { sessions, feeds, random: &mut random, counter };
+            render(&mut requests[0], &user, &mut values, &mut out, &mut Vec::new()).unwrap();
+            let (path, length) = (value.replace(' ', "%20"), value.len() + 1);
+            let wanted = format!(
+                "POST /{counter}{path} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{value}!"
+            );
+            assert_eq!(String::from_utf8(out).unwrap(), wanted);
         }
     }
 

@@ -1,15 +1,18 @@
-//! What was counted of sessions since it was last reported.
+//! What was counted of sessions and their requests since it was last reported.
 
 use super::judge::Verdict;
-use super::program::{Program, RequestPlay};
+use super::program::Program;
 use stats::{SessionCounts, StepCounts, Tally};
 
-/// Counts of all sessions of a worker, and of all requests of them.
-#[derive(Debug)]
-pub struct Score {
-    /// Each without its steps, and how many it has.
-    sessions: Vec<(SessionCounts, usize)>,
-    steps: Vec<StepScore>,
+/// What an answer is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// All checks hold.
+    Fine,
+    /// Some do not.
+    Failed,
+    /// What was to be taken out of it is not there: the session ends.
+    EmptyHanded,
 }
 
 /// What was counted of one request.
@@ -21,55 +24,42 @@ pub struct StepScore {
     pub latency: Tally,
 }
 
-impl Score {
-    /// Nothing yet.
-    pub fn new(program: &Program) -> Self {
-        let step = |request: &RequestPlay| StepScore {
-            counts: nothing(request.checks.len()),
-            latency: Tally::default(),
-        };
-        let sessions = program.sessions.iter();
-        Self {
-            sessions: sessions.map(|it| (SessionCounts::default(), it.requests)).collect(),
-            steps: program.requests.iter().map(step).collect(),
-        }
-    }
-
-    /// What is counted of session `session`, but for its steps.
-    #[inline]
-    pub fn session(&mut self, session: u16) -> &mut SessionCounts {
-        &mut self.sessions[usize::from(session)].0
-    }
-
-    /// What is counted of request `request`, by its number among all.
-    #[inline]
-    pub fn step(&mut self, request: u16) -> &mut StepScore {
-        &mut self.steps[usize::from(request)]
-    }
-
+impl Program {
     /// What was counted since the last cut; nothing where there was nothing.
     pub fn cut(&mut self) -> Vec<SessionCounts> {
-        if self.sessions.iter().all(|(session, _)| session.is_empty())
-            && self.steps.iter().all(|step| step.counts.is_empty())
+        if self.sessions.iter().all(|session| session.counts.is_empty())
+            && self.requests.iter().all(|request| request.score.counts.is_empty())
         {
             return Vec::new();
         }
-        let mut steps = self.steps.iter_mut().map(StepScore::cut);
-        let sessions = self.sessions.iter_mut().map(|(session, requests)| {
-            let steps = steps.by_ref().take(*requests).collect();
-            SessionCounts { steps, ..std::mem::take(session) }
+        let mut steps = self.requests.iter_mut().map(|request| request.score.cut());
+        let sessions = self.sessions.iter_mut().map(|session| {
+            let steps = steps.by_ref().take(session.requests).collect();
+            SessionCounts { steps, ..std::mem::take(&mut session.counts) }
         });
         sessions.collect()
     }
 }
 
 impl StepScore {
-    /// What an answer is worth.
-    pub fn judged(&mut self, verdict: Verdict) {
+    /// Nothing yet of a request with so many checks.
+    pub fn new(checks: usize) -> Self {
+        Self { counts: nothing(checks), latency: Tally::default() }
+    }
+
+    /// Counts what an answer was found to be.
+    #[inline]
+    pub fn judged(&mut self, verdict: Verdict) -> Worth {
+        if verdict == Verdict::default() { Worth::Fine } else { self.found_wanting(verdict) }
+    }
+
+    #[cold]
+    fn found_wanting(&mut self, verdict: Verdict) -> Worth {
         for (index, count) in self.counts.checks_failed.iter_mut().enumerate() {
             *count += u64::from(verdict.failed >> index & 1);
         }
         self.counts.extract_failed += u64::from(verdict.empty_handed);
+        if verdict.empty_handed { Worth::EmptyHanded } else { Worth::Failed }
     }
 
     fn cut(&mut self) -> StepCounts {

@@ -1,6 +1,6 @@
 //! Who is where in which session, and with which values.
 
-use super::program::{FeedPlay, Program, SessionPlay, StepPlay};
+use super::program::{FeedPlay, Program, SessionPlay, StepPlay, Then};
 use dispatch::Instant;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -25,8 +25,8 @@ pub struct User {
     pub request: u16,
     /// When that is due, once it is known.
     pub due: Instant,
-    /// The step behind it, among those of all sessions.
-    at: u32,
+    /// Nothing but a pause is left of the session: it is over when that is.
+    pub lingers: bool,
     /// How often each loop that is open is still to be repeated.
     loops: Vec<u32>,
     /// Rows, in the order of the session's feeds.
@@ -38,6 +38,7 @@ pub struct User {
 /// All users of a worker.
 #[derive(Debug)]
 pub struct Users {
+    /// Each by the number of their name: the first is nobody.
     users: Vec<User>,
     free: Vec<UserId>,
     rows: Vec<Rows>,
@@ -70,7 +71,7 @@ impl Users {
             }
         };
         Self {
-            users: Vec::new(),
+            users: vec![User::default()],
             free: Vec::new(),
             rows: program.feeds.iter().map(rows).collect(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed ^ SEED),
@@ -78,19 +79,21 @@ impl Users {
     }
 
     /// Another user begins a session, drawn by weight, before its first request.
-    pub fn begin(&mut self, program: &Program) -> UserId {
+    #[inline(never)]
+    pub fn begin(&mut self, program: &mut Program) -> UserId {
         let session = match program.sessions.len() {
             1 => 0,
             _ => draw(&program.sessions, self.random.next_u64() % program.weights),
         };
         let id = self.free.pop().unwrap_or_else(|| {
+            let number = u32::try_from(self.users.len()).expect("users are on places");
             self.users.push(User::default());
-            let count = u32::try_from(self.users.len()).expect("users are on places");
-            UserId(NonZeroU32::new(count).expect("one was just added"))
+            UserId(NonZeroU32::new(number).expect("nobody is the first"))
         });
-        let play = &program.sessions[usize::from(session)];
+        let play = &mut program.sessions[usize::from(session)];
+        play.counts.begun += 1;
         let user = &mut self.users[index(id)];
-        (user.session, user.at) = (session, play.begin);
+        (user.session, user.lingers) = (session, false);
         if play.remembers {
             user.loops.clear();
             user.rows.clear();
@@ -100,7 +103,7 @@ impl Users {
             user.values.resize_with(play.variables.into(), Vec::new);
             user.values.iter_mut().for_each(Vec::clear);
         }
-        let first = user.advance(program, &mut self.random, Instant::default());
+        let first = user.goes(play.begin, &program.steps, &mut self.random, Instant::default());
         assert!(first.is_some(), "a session has a request");
         id
     }
@@ -109,23 +112,16 @@ impl Users {
     #[inline]
     pub fn release(&mut self, id: UserId, program: &Program) {
         let user = &self.users[index(id)];
-        let feeds = &program.sessions[usize::from(user.session)].feeds;
-        for (feed, row) in feeds.iter().zip(&user.rows) {
-            if let Rows::Unique(free) = &mut self.rows[usize::from(*feed)] {
-                free.push_back(*row);
-            }
+        let play = &program.sessions[usize::from(user.session)];
+        if play.remembers {
+            give_back(&mut self.rows, &play.feeds, &user.rows);
         }
         self.free.push(id);
     }
 
     /// How many are in a session.
     pub const fn present(&self) -> u64 {
-        (self.users.len() - self.free.len()) as u64
-    }
-
-    /// Whether nothing but a pause is left of the session: it is over when that is.
-    pub fn lingers(&self, id: UserId, program: &Program) -> bool {
-        self.users[index(id)].lingers(program)
+        (self.users.len() - 1 - self.free.len()) as u64
     }
 
     /// The user of this name, and what draws for them.
@@ -136,51 +132,57 @@ impl Users {
 
     /// The user of this name.
     #[inline]
-    pub fn of(&mut self, id: UserId) -> &mut User {
+    pub fn of(&self, id: UserId) -> &User {
+        &self.users[index(id)]
+    }
+
+    /// The same, to go on.
+    #[inline]
+    pub fn of_mut(&mut self, id: UserId) -> &mut User {
         &mut self.users[index(id)]
     }
 }
 
 impl User {
-    /// Goes on behind the request that ended at `end`; returns when the next one is due, or until when the
-    /// user lingers; none where the session was played to its end.
+    /// Goes on with `then`, one of `steps`, behind the request that ended at `end`; returns when the next one
+    /// is due, or until when the user lingers; none where the session was played to its end.
     #[inline]
-    pub fn advance(
+    pub fn goes(
         &mut self,
-        program: &Program,
+        then: Then,
+        steps: &[StepPlay],
         random: &mut Xoshiro256PlusPlus,
         end: Instant,
     ) -> Option<Instant> {
-        match program.steps[self.at as usize] {
-            StepPlay::Request(request) => {
-                self.at += 1;
+        match then {
+            Then::Request(request) => {
                 (self.request, self.due) = (request, end);
                 Some(end)
             }
-            StepPlay::End => None,
-            _ => self.walk(program, random, end),
+            Then::End => None,
+            Then::Walk(at) => self.walk(at as usize, steps, random, end),
         }
     }
 
-    fn lingers(&self, program: &Program) -> bool {
-        matches!(program.steps[self.at as usize - 1], StepPlay::End)
-    }
-
-    /// Through pauses and loops to the next request, or to the end.
+    /// Through pauses and loops, from the step at `at` on, to the next request, or to the end.
     #[inline(never)]
     fn walk(
         &mut self,
-        program: &Program,
+        mut at: usize,
+        steps: &[StepPlay],
         random: &mut Xoshiro256PlusPlus,
         end: Instant,
     ) -> Option<Instant> {
         let mut pause = 0_u64;
         loop {
-            let step = program.steps[self.at as usize];
-            self.at += 1;
+            let step = steps[at];
+            at += 1;
             match step {
                 StepPlay::End if pause == 0 => return None,
-                StepPlay::End => break,
+                StepPlay::End => {
+                    self.lingers = true;
+                    break;
+                }
                 StepPlay::Request(request) => {
                     self.request = request;
                     break;
@@ -194,7 +196,7 @@ impl User {
                     *left = left.saturating_sub(1);
                     match *left {
                         0 => drop(self.loops.pop()),
-                        _ => self.at = begin + 1,
+                        _ => at = begin as usize + 1,
                     }
                 }
             }
@@ -205,7 +207,16 @@ impl User {
 }
 
 const fn index(id: UserId) -> usize {
-    id.0.get() as usize - 1
+    id.0.get() as usize
+}
+
+#[inline(never)]
+fn give_back(all: &mut [Rows], feeds: &[u16], rows: &[u32]) {
+    for (feed, row) in feeds.iter().zip(rows) {
+        if let Rows::Unique(free) = &mut all[usize::from(*feed)] {
+            free.push_back(*row);
+        }
+    }
 }
 
 /// The session on which `point` of all weights falls.
@@ -254,13 +265,14 @@ mod tests {
 
     /// The numbers of the requests that a user makes and when each is due behind the one before.
     fn walked(steps: &[wire::StepCode]) -> Vec<(u16, u64)> {
-        let program = program(steps, Vec::new()).unwrap();
+        let mut program = program(steps, Vec::new()).unwrap();
         let mut users = Users::new(&program, 1);
-        let id = users.begin(&program);
+        let id = users.begin(&mut program);
         let mut requests = vec![(users.of(id).request, 0)];
         let (user, random) = users.drawing(id);
-        while let Some(due) = user.advance(&program, random, END) {
-            if user.lingers(&program) {
+        let then = |user: &User| program.requests[usize::from(user.request)].then;
+        while let Some(due) = user.goes(then(user), &program.steps, random, END) {
+            if user.lingers {
                 requests.push((LINGERS, due.nanos_since(END)));
                 break;
             }
@@ -314,13 +326,13 @@ mod tests {
     #[test]
     fn rows_come_in_their_order_and_unique_ones_come_back() {
         let rows = |order| {
-            let program = program(&[asks()], vec![feed(order, 4)]).unwrap();
+            let mut program = program(&[asks()], vec![feed(order, 4)]).unwrap();
             let mut users = Users::new(&program, 1);
-            let first: Vec<_> = (0..3).map(|_| users.begin(&program)).collect();
+            let first: Vec<_> = (0..3).map(|_| users.begin(&mut program)).collect();
             let mut taken: Vec<u32> = first.iter().map(|id| users.of(*id).rows[0]).collect();
             users.release(first[1], &program);
             for _ in 0..3 {
-                let next = users.begin(&program);
+                let next = users.begin(&mut program);
                 taken.push(users.of(next).rows[0]);
                 users.release(next, &program);
             }
