@@ -201,7 +201,9 @@ mod tests {
             extracts: Vec::new(),
         };
         let program = program(&[StepCode::Request(Box::new(code))], Vec::new()).unwrap();
-        (program, User { values: vec![Vec::new()], ..User::default() })
+        let mut user = User::default();
+        user.values.push(Vec::new());
+        (program, user)
     }
 
     #[test]
