@@ -107,10 +107,15 @@ fn serve(mut stream: &TcpStream, manner: Manner, seen: &Mutex<Seen>) {
         let cookie = cookie.unwrap_or_default();
         let close = if manner.closes { "Connection: close\r\n" } else { "" };
         let kind = if body.starts_with('{') { "application/json" } else { "text/html" };
-        let text = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{cookie}{close}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
-            body.len()
-        );
+        // Orders are answered whole, the others in chunks.
+        let framed = match status {
+            201 => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
+            _ => {
+                format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+            }
+        };
+        let text =
+            format!("HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{cookie}{close}{framed}");
         if stream.write_all(text.as_bytes()).is_err() || manner.closes {
             return;
         }
@@ -179,7 +184,7 @@ extract = { cart = { between = ['href="', '"'] }, kind = { header = "content-typ
 name = "order"
 request = "POST {{cart}}"
 headers = { X-Token = "{{token}}", X-Kind = "{{kind}}" }
-expect = { status = "200-299", bytes = "1..1KiB", within = "20s" }
+expect = { status = "200-299", bytes = "1..1KiB", contains = "ordered at /cart/", within = "20s" }
 "#;
 
 fn written(text: &str) -> TempDir {
@@ -235,6 +240,8 @@ fn what_the_server_saw_is_what_is_reported_step_by_step() {
         assert_eq!((count(step, "requests"), count(step, "completed")), (saw, saw), "{name}");
         assert_eq!(count(&step["latency_us"], "count"), saw);
     }
+    let answered = seen.logins + seen.items + seen.orders;
+    assert_eq!(report.count("latency_us.from_send.count"), answered, "each step once");
     assert_eq!(seen.users.len() as u64, seen.logins, "no counter twice");
     let session = report.at("sessions.0");
     assert_eq!((count(session, "begun"), count(session, "completed")), (seen.logins, seen.orders));

@@ -13,6 +13,7 @@ use stats::{
     Counter, Counters, Gaps, Gauges, Histogram, Interval, Latency, Pace, Phase, Samples,
     SessionCounts, Strains, Windows,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use wire::Final;
 
@@ -162,9 +163,12 @@ impl Fold {
         (window, balance)
     }
 
-    /// Adds what the workers of `crew` measured, a histogram of each kind.
+    /// Adds what the workers of `crew` measured, a histogram of each kind. What is kept over time, most of what
+    /// a supervisor holds, is kept once: where there are crews, theirs is all of it.
     fn measure(&mut self, crew: usize, window: u64, histograms: &[Histogram]) {
-        self.sums_of(crew).for_each(|sums| sums.measure(window, histograms));
+        self.sums_of(crew).for_each(|sums| sums.measure(histograms));
+        let over_time = self.crews.get_mut(crew).unwrap_or(&mut self.sums);
+        over_time.measure_over_time(window, histograms);
     }
 
     /// Adds what the workers of `crew` counted of sessions.
@@ -349,8 +353,14 @@ impl Fold {
     ///
     /// # Panics
     /// If `latency` is none of [`OVER_TIME`] and no lateness of ours.
-    pub fn windows(&self, latency: Latency) -> &Windows {
-        self.sums.windows(latency)
+    pub fn windows(&self, latency: Latency) -> Cow<'_, Windows> {
+        let mut of_crews = self.crews.iter().map(|crew| crew.windows(latency));
+        let Some(first) = of_crews.next() else {
+            return Cow::Borrowed(self.sums.windows(latency));
+        };
+        let mut all = first.clone();
+        of_crews.for_each(|more| all.merge(more));
+        Cow::Owned(all)
     }
 
     /// What workers did in measurement, by interval.
@@ -475,14 +485,23 @@ mod tests {
         Fold::of(crews_on_ample_host(phases).roster())
     }
 
+    /// Latencies over time: first interval, width and bits of each window.
+    fn over_time(fold: &Fold) -> Vec<Vec<(u64, u64, Vec<u8>)>> {
+        let bits = |latency| {
+            let windows = fold.windows(latency);
+            let bits = windows.iter().map(|w| (w.first, w.width, w.value.encode()));
+            bits.collect()
+        };
+        OVER_TIME.map(bits).into()
+    }
+
     /// All that a report is made of.
     fn told(fold: &Fold) -> impl PartialEq + std::fmt::Debug + use<> {
-        let bits = |latency| fold.windows(latency).iter().map(|w| (w.first, w.value.encode()));
         (
             (fold.counters(), fold.target_counters(), fold.gauges(), fold.peak_live()),
             Phase::ALL.iter().map(|phase| fold.phase(*phase).clone()).collect::<Vec<_>>(),
             fold.sums.histograms.iter().map(Histogram::encode).collect::<Vec<_>>(),
-            OVER_TIME.map(|latency| bits(latency).collect::<Vec<_>>()),
+            over_time(fold),
             fold.samples().clone(),
             fold.workers().map(|part| part.strains).collect::<Vec<_>>(),
             fold.paces().iter().map(|w| (w.first, w.width, w.value)).collect::<Vec<_>>(),
@@ -496,13 +515,14 @@ mod tests {
         fn a_fold_of_all_cuts_is_the_fold_that_they_were_cut_from(
             reports in prop::collection::vec((0..3_u32, 0..2_u32, 0..90_u64, 0..40_u64, 0..9_u8), 1..80),
         ) {
-            let (mut live, mut again) = (crews(), crews());
+            let (mut live, mut again, mut one) = (crews(), crews(), Fold::default());
             for (slot, generation, index, sent, more) in reports {
                 let who = if more == 0 { Who::Target(slot, 0) } else { Who::Worker(slot, generation) };
                 let mut report = interval(index, sent, sent);
                 report.phase = Phase::ALL[usize::from(more) % Phase::COUNT];
                 report.strain.wall = index << 24;
                 let _ = live.take(who, &report, Instant::from_nanos(index));
+                let _ = one.take(who, &report, Instant::from_nanos(index));
                 if more == 1 {
                     let mut lost = Counters::default();
                     lost.count_many(Counter::RequestsDue, sent);
@@ -520,6 +540,7 @@ mod tests {
             }
             again.replay(&live.cut());
             prop_assert_eq!(told(&live), told(&again));
+            prop_assert_eq!(over_time(&live), over_time(&one), "crews are all of it");
             for crew in 0..2 {
                 prop_assert_eq!(told(&live.of_crew(crew)), told(&again.of_crew(crew)));
             }

@@ -42,11 +42,15 @@ impl Sums {
         self.phases[phase as usize].merge(counters);
     }
 
-    /// Adds what was measured in one interval, a histogram of each kind.
-    pub fn measure(&mut self, window: u64, histograms: &[Histogram]) {
+    /// Adds what was measured, a histogram of each kind.
+    pub fn measure(&mut self, histograms: &[Histogram]) {
         for (mine, theirs) in self.histograms.iter_mut().zip(histograms) {
             mine.merge(theirs);
         }
+    }
+
+    /// Adds what was measured in one interval to what is kept over time.
+    pub fn measure_over_time(&mut self, window: u64, histograms: &[Histogram]) {
         for (mine, latency) in self.windows.iter_mut().zip(OVER_TIME) {
             mine.add(window, &histograms[latency as usize]);
         }

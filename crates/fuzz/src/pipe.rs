@@ -50,7 +50,7 @@ fn reports(data: &[u8]) {
 
 /// What is believed once is believed again, and is the same.
 fn journey(record: &IntervalRecord) {
-    let Ok(interval) = record.interval() else {
+    let Ok(mut interval) = record.interval() else {
         return;
     };
     let again = IntervalRecord::new(&interval, record.ended_nanos);
@@ -62,6 +62,9 @@ fn journey(record: &IntervalRecord) {
     for (back, histogram) in back.histograms.iter().zip(&interval.histograms) {
         assert_eq!((back.count(), back.overflow()), (histogram.count(), histogram.overflow()));
     }
+    interval.add_up_steps();
+    let from_send = &interval.histograms[Latency::FromSend as usize];
+    Histogram::decode(&from_send.encode(), 0).expect("what is added up is believed too");
 }
 
 /// What is believed gives figures that can be printed.

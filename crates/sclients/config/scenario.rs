@@ -80,6 +80,13 @@ pub fn of_run(options: ScenarioOptions, words: &[OsString]) -> Result<Config, Co
 }
 
 fn of_scenario(scenario: &Scenario, words: &[OsString]) -> Result<Config, ConfigError> {
+    if is_given(&matches(words)?, "config") {
+        let message = "--config cannot be used with a scenario; write its keys above sessions and phases, or leave it out";
+        return Err(ConfigError::Together {
+            path: scenario.source.name.clone(),
+            message: message.into(),
+        });
+    }
     let played = Played::of(scenario)?;
     let mut phases: Vec<Phase> = Vec::new();
     for index in begins::order(&scenario.phases).map_err(|mistake| shown(scenario, mistake))? {
@@ -96,6 +103,10 @@ fn of_scenario(scenario: &Scenario, words: &[OsString]) -> Result<Config, Config
     }
     if phases.is_empty() && all.sessions.is_some() {
         check_sessions(scenario, &all)?;
+    }
+    if let Some(idle) = played_by_none(scenario, &phases) {
+        let why = "is played by no phase; name it in the sessions of one, or leave it out";
+        return Err(shown(scenario, idle.mistake(format!("session {} {why}", quoted(&idle.it)))));
     }
     check_rows(scenario, &all, &phases)?;
     Ok(Config { phases, ..all })
@@ -114,7 +125,10 @@ fn phase(
         OF_RUN.contains(&key) || key == "curve" || key.starts_with("target-")
     };
     if let Some(given) = table.options.iter().find(of_run) {
-        let why = format!("{} holds for the whole run; write it above the phases", given.key.it);
+        let why = match given.key.it.as_str() {
+            "limit" => "a phase has limits = [\"p99 < 5ms\"]; limit holds for the whole run".into(),
+            key => format!("{key} holds for the whole run; write it above the phases"),
+        };
         return Err(shown(scenario, given.key.mistake(why)));
     }
     if FOUR.contains(&table.name.it.as_str()) {
@@ -172,6 +186,16 @@ fn placed(scenario: &Scenario, limits: &[LimitTable]) -> Result<Vec<Limit>, Conf
 /// Whether a load of this model plays sessions, where there are some.
 const fn plays(load: &Load) -> bool {
     matches!(load, Load::Closed | Load::Open { .. })
+}
+
+/// The first session that no phase plays, where there are phases.
+fn played_by_none<'a>(scenario: &'a Scenario, phases: &[Phase]) -> Option<&'a Placed<String>> {
+    let plays = |phase: &Phase, name: &str| {
+        let played = phase.config.sessions.iter().flat_map(|played| &played.sessions);
+        played.filter(|session| session.weight > 0).any(|session| session.name == name)
+    };
+    let mut names = scenario.sessions.iter().map(|session| &session.name);
+    names.find(|name| !phases.is_empty() && !phases.iter().any(|phase| plays(phase, &name.it)))
 }
 
 /// Whether there are rows for the users of all loads together.

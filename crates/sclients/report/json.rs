@@ -360,7 +360,7 @@ fn latencies(summary: &Summary, focus: &Focus) -> Value {
         // It is made of all windows there are.
         let sure = |key: &&str| focus.has(&["latency_us", of_requests.name(), key]);
         if CERTAINTY.iter().any(sure) {
-            certainty(&mut object[of_requests.name()], summary.fold.windows(of_requests));
+            certainty(&mut object[of_requests.name()], &summary.fold.windows(of_requests));
         }
     }
     Value::Object(object)

@@ -1,18 +1,24 @@
 //! What a scenario would do, before it is done.
 
 use super::script::{script, statuses};
-use crate::config::{Checked, Config, Load, Storm};
-use crate::number::grouped;
+use crate::config::{Checked, Config, Embedded, Load, OnBusy, Storm};
+use crate::curve::Series;
+use crate::number::{bytes, grouped};
 use humantime::format_duration;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Loads, limits, sessions and feeds, a line each.
 pub fn outline(Checked { config, seeded }: &Checked) -> String {
     let mut text = String::new();
     let target = config.target.as_ref();
-    let target = target
-        .map_or_else(|| "an embedded target".into(), |t| format!("{}{}", t.authority, t.path));
+    let target =
+        target.map_or_else(|| embedded(&config.embedded), |t| format!("{}{}", t.authority, t.path));
     let _ = writeln!(text, "target    {target}");
+    if !config.headers.is_empty() {
+        let names: Vec<&str> = config.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let _ = writeln!(text, "headers   {}", names.join(", "));
+    }
     let _ = match config.phases.as_slice() {
         [] => writeln!(text, "load      {}\nlength    {}", load(config), length(config)),
         phases => phases.iter().try_for_each(|phase| {
@@ -35,6 +41,27 @@ pub fn outline(Checked { config, seeded }: &Checked) -> String {
     }
     sessions(&mut text, config);
     text
+}
+
+/// The target that is started, and what it does on purpose.
+fn embedded(target: &Embedded) -> String {
+    let procs = target.procs.map(|procs| format!("{} processes", grouped(procs.into())));
+    let delay = Some(target.delay).filter(|delay| !delay.is_zero());
+    let service = target.service.map(|service| {
+        let law = if service.exponential { " on average" } else { "" };
+        format!("each answer takes {}{law}", format_duration(service.mean))
+    });
+    let stalls = Some(target.stalls.len()).filter(|stalls| *stalls > 0);
+    let deeds = [
+        procs,
+        delay.map(|delay| format!("answers {} later", format_duration(delay))),
+        service,
+        stalls.map(|stalls| format!("stalls {stalls} times")),
+        target.leak_bytes_per_min.map(|leak| format!("leaks {} a minute", bytes(leak))),
+        target.hostile.as_ref().map(|_| "breaks the protocol".into()),
+    ];
+    let deeds: String = deeds.into_iter().flatten().map(|deed| format!(", {deed}")).collect();
+    format!("an embedded target{deeds}")
 }
 
 /// What a phase has of its own beside its load: what it plays, its limits, other timeouts than `all`.
@@ -83,7 +110,12 @@ fn sessions(text: &mut String, config: &Config) {
         let weights: u64 = played.sessions.iter().map(|session| u64::from(session.weight)).sum();
         for session in &played.sessions {
             let share = 100.0 * f64::from(session.weight) / weights as f64;
-            let _ = writeln!(text, "session   {} ({share:.1} % of sessions)", session.name);
+            // A phase plays what it names.
+            let share = match config.phases.as_slice() {
+                [] => format!(" ({share:.1} % of sessions)"),
+                _ => format!(" (weight {})", session.weight),
+            };
+            let _ = writeln!(text, "session   {}{share}", session.name);
             let steps = played.scripts().iter().find(|script| script.name.it == session.name);
             for line in steps.iter().flat_map(|steps| script(played, steps)) {
                 let _ = writeln!(text, "{line}");
@@ -113,11 +145,39 @@ fn load(config: &Config) -> String {
         grouped(config.procs.into()),
         grouped(config.conns.into())
     );
-    match config.load.schedule() {
-        Some((rate, arrivals)) => {
-            format!("{}, {rate} per second ({}), {places}", config.load.name(), arrivals.name())
+    let name = config.load.name();
+    let load = match (config.load.schedule(), &config.curve) {
+        (Some((_, arrivals)), Some(Series { from, to, steps })) => {
+            let (rates, arrivals) = (format!("{from}..{to} per second"), arrivals.name());
+            format!("{name}, {rates} in {steps} steps, each a run ({arrivals}), {places}")
         }
-        None if matches!(config.load, Load::Closed) => format!("closed, {places}"),
-        None => format!("{}, {places}", config.load.name()),
-    }
+        (Some((rate, arrivals)), None) => {
+            format!("{name}, {rate} per second ({}), {places}", arrivals.name())
+        }
+        (None, _) => format!("{name}, {places}"),
+    };
+    let manners: String = manners(config).iter().map(|manner| format!(", {manner}")).collect();
+    load + &manners
+}
+
+/// What else there is of a load, where it is not as it is by default.
+fn manners(config: &Config) -> Vec<String> {
+    let every = |what: &str, time: Duration| format!("{what} {}", format_duration(time));
+    let on_busy = match &config.load {
+        Load::Open { on_busy: OnBusy::Drop, .. } => Some("dropped where none is free".into()),
+        Load::Open { on_busy: OnBusy::Grow(most), .. } => {
+            Some(format!("up to {} where none is free", grouped((*most).into())))
+        }
+        _ => None,
+    };
+    let think = Some(config.think).filter(|think| !think.is_zero());
+    let most = config.requests_per_connection.map(u64::from);
+    let all = [
+        on_busy,
+        config.heartbeat.map(|every_so| every("a heartbeat every", every_so)),
+        think.map(|think| every("think", think)),
+        most.map(|most| format!("each closed after {} requests", grouped(most))),
+        config.connect_rate.map(|rate| format!("{} opened per second", grouped(rate))),
+    ];
+    all.into_iter().flatten().collect()
 }

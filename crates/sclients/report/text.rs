@@ -452,7 +452,7 @@ fn latencies(page: &mut Page, summary: &Summary) {
     let mut from_due = None;
     for (latency, histogram, name) in rows {
         let sections =
-            OVER_TIME.contains(&latency).then(|| Sections::new(summary.fold.windows(latency)));
+            OVER_TIME.contains(&latency).then(|| Sections::new(&summary.fold.windows(latency)));
         let row = latency_row(histogram, bounds_from(summary, latency), sections.as_ref());
         page.line(name, &row);
         from_due = from_due.or(sections.filter(|_| latency == Latency::FromDue));

@@ -32,6 +32,11 @@ pub enum Check {
 }
 
 impl Check {
+    /// Whether it looks for something in the body.
+    pub const fn is_of_body(&self) -> bool {
+        matches!(self, Self::Contains(_) | Self::Matches(_))
+    }
+
     /// What it is called in reports.
     pub fn name(&self) -> String {
         match self {
@@ -72,7 +77,7 @@ pub fn read(node: Node<'_>) -> Result<Expected, Mistake> {
             "matches" => {
                 let expression = text(value, key.it)?;
                 pattern(&expression.it).map_err(|error| expression.mistake(error.to_string()))?;
-                checks.push(Check::Matches(expression.it));
+                checks.push(Check::Matches(filled(expression)?));
             }
             _ => {}
         }

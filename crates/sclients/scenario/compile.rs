@@ -1,7 +1,7 @@
 //! Sessions → the flat programs that workers play: names become numbers, texts without holes become bytes.
 
 use super::check::Check;
-use super::extract::{Extract, Found};
+use super::extract::{Excerpt, Extract, Found};
 use super::feed::Order;
 use super::located::Mistake;
 use super::played::Program;
@@ -12,8 +12,8 @@ use crate::config::quoted::quoted;
 use protocols::http1;
 use std::time::Duration;
 use wire::{
-    CheckCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment, SessionShare,
-    SessionsShare, StepCode, ValueCode,
+    CheckCode, ExcerptCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment,
+    SessionShare, SessionsShare, StepCode, ValueCode,
 };
 
 /// What requests have in common, whatever a session says.
@@ -254,15 +254,23 @@ impl<'a> Names<'a> {
         });
         let found = match &extract.found {
             Found::Json(pointer) => FoundCode::Json(pointer.clone()),
-            Found::Between(before, behind) => {
-                FoundCode::Between(before.clone().into_bytes(), behind.clone().into_bytes())
+            Found::Body(part) => FoundCode::Body(excerpt_code(part)),
+            Found::Header(name, part) => {
+                FoundCode::Header(name.clone(), part.as_ref().map(excerpt_code))
             }
-            Found::Regex(text) => FoundCode::Regex(text.clone()),
-            Found::Header(name) => FoundCode::Header(name.clone()),
             Found::Cookie(name) => FoundCode::Cookie(name.clone()),
             Found::Status => FoundCode::Status,
         };
         (variable as u16, found)
+    }
+}
+
+fn excerpt_code(part: &Excerpt) -> ExcerptCode {
+    match part {
+        Excerpt::Between(before, behind) => {
+            ExcerptCode::Between(before.clone().into_bytes(), behind.clone().into_bytes())
+        }
+        Excerpt::Regex(text) => ExcerptCode::Regex(text.clone()),
     }
 }
 

@@ -3,11 +3,11 @@
 use super::located::{Mistake, Placed};
 use super::pattern::pattern;
 use super::table::{Node, Table, text, token};
-use super::template::is_name;
+use super::template::{NAME, is_name};
 use crate::config::quoted::{quoted, shown};
 
 const KEYS: [&str; 6] = ["json", "between", "regex", "header", "cookie", "status"];
-const REMEDY: &str = "write one of { json = \"/a/0\" }, { between = [\"a\", \"b\"] }, { regex = \"n=(.)\" }, { header = \"location\" }, { cookie = \"sid\" }, { status = true }";
+const REMEDY: &str = "write one of { json = \"/a/0\" }, { between = [\"a\", \"b\"] }, { regex = \"n=(.)\" }, { header = \"location\" }, { header = \"location\", regex = \"id=(.)\" }, { cookie = \"sid\" }, { status = true }";
 
 /// A value that is taken out of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +19,18 @@ pub struct Extract {
 }
 
 impl Extract {
+    /// Whether it looks for something in the body.
+    pub const fn is_of_body(&self) -> bool {
+        matches!(self.found, Found::Json(_) | Found::Body(_))
+    }
+
     /// Variable and place, in words.
     pub fn name(&self) -> String {
         let place = match &self.found {
             Found::Json(pointer) => format!("json {}", shown(pointer)),
-            Found::Between(before, behind) => {
-                format!("between {} {}", quoted(before), quoted(behind))
-            }
-            Found::Regex(text) => format!("regex {}", shown(text)),
-            Found::Header(name) => format!("header {name}"),
+            Found::Body(part) => part.name(),
+            Found::Header(name, None) => format!("header {name}"),
+            Found::Header(name, Some(part)) => format!("header {name} {}", part.name()),
             Found::Cookie(name) => format!("cookie {name}"),
             Found::Status => "status".into(),
         };
@@ -40,16 +43,34 @@ impl Extract {
 pub enum Found {
     /// By a JSON pointer (RFC 6901) in the body.
     Json(String),
-    /// In the body, behind the first of one text and before the next of the other.
-    Between(String, String),
-    /// In the body, as the first group of the first match, or the match.
-    Regex(String),
-    /// The first header of this name.
-    Header(String),
+    /// A part of the body.
+    Body(Excerpt),
+    /// The first header of this name, or the first in which the part is, and that.
+    Header(String, Option<Excerpt>),
     /// The cookie of this name that the answer sets, without its attributes.
     Cookie(String),
     /// The status.
     Status,
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Excerpt {
+    /// Behind the first of one text and before the next of the other.
+    Between(String, String),
+    /// The first group of the first match, or the match.
+    Regex(String),
+}
+
+impl Excerpt {
+    fn name(&self) -> String {
+        match self {
+            Self::Between(before, behind) => {
+                format!("between {} {}", quoted(before), quoted(behind))
+            }
+            Self::Regex(text) => format!("regex {}", shown(text)),
+        }
+    }
 }
 
 /// What is taken out.
@@ -60,10 +81,7 @@ pub fn read(node: Node<'_>) -> Result<Vec<Extract>, Mistake> {
     let one = |(name, node): (Placed<&str>, Node<'_>)| {
         let variable = Placed::new(name.it.to_owned(), name.span);
         if !is_name(&variable.it) {
-            let message = format!(
-                "{} cannot name a variable; write letters, digits, - and _",
-                quoted(&variable.it)
-            );
+            let message = format!("{} cannot name a variable; {NAME}", quoted(&variable.it));
             return Err(variable.mistake(message));
         }
         Ok(Extract { found: found(node)?, variable })
@@ -74,23 +92,36 @@ pub fn read(node: Node<'_>) -> Result<Vec<Extract>, Mistake> {
 fn found(node: Node<'_>) -> Result<Found, Mistake> {
     let table = Table::of(node, "what is extracted")?;
     table.only("what is extracted", &KEYS)?;
-    let mut entries = table.entries();
-    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
-        return Err(Mistake::new(table.span.clone(), format!("one place is needed; {REMEDY}")));
-    };
-    match key.it {
-        "json" => json(text(value, key.it)?),
-        "between" => between(&table, value),
-        "regex" => {
-            let expression = text(value, key.it)?;
-            pattern(&expression.it).map_err(|error| expression.mistake(error.to_string()))?;
-            Ok(Found::Regex(expression.it))
+    let mut entries: Vec<_> = table.entries().collect();
+    entries.sort_by_key(|(key, _)| key.it != "header");
+    match entries.as_slice() {
+        [(key, value)] => match key.it {
+            "json" => json(text(*value, key.it)?),
+            "header" => Ok(Found::Header(named(*value, key.it)?, None)),
+            "cookie" => Ok(Found::Cookie(named(*value, key.it)?)),
+            "status" if table.flag("status")? => Ok(Found::Status),
+            "status" => {
+                Err(Mistake::new(value.span(), "status is true or left out; write status = true"))
+            }
+            _ => Ok(Found::Body(excerpt(&table, key.it, *value)?)),
+        },
+        [(header, name), (key, value)]
+            if header.it == "header" && matches!(key.it, "between" | "regex") =>
+        {
+            let name = named(*name, header.it)?;
+            Ok(Found::Header(name, Some(excerpt(&table, key.it, *value)?)))
         }
-        "header" => Ok(Found::Header(named(value, key.it)?)),
-        "cookie" => Ok(Found::Cookie(named(value, key.it)?)),
-        _ if table.flag("status")? => Ok(Found::Status),
-        _ => Err(Mistake::new(value.span(), "status is true or left out; write status = true")),
+        _ => Err(Mistake::new(table.span.clone(), format!("one place is needed; {REMEDY}"))),
     }
+}
+
+fn excerpt(table: &Table<'_>, key: &str, value: Node<'_>) -> Result<Excerpt, Mistake> {
+    if key == "between" {
+        return between(table, value);
+    }
+    let expression = text(value, key)?;
+    pattern(&expression.it).map_err(|error| expression.mistake(error.to_string()))?;
+    Ok(Excerpt::Regex(expression.it))
 }
 
 /// The name of a header or cookie, which are tokens both.
@@ -112,7 +143,7 @@ fn json(pointer: Placed<String>) -> Result<Found, Mistake> {
     Ok(Found::Json(pointer.it))
 }
 
-fn between(table: &Table<'_>, value: Node<'_>) -> Result<Found, Mistake> {
+fn between(table: &Table<'_>, value: Node<'_>) -> Result<Excerpt, Mistake> {
     let remedy = "between is two texts; write between = [\"id=\", \"&\"]";
     let texts: Vec<Placed<String>> = table
         .list("between", remedy)?
@@ -121,7 +152,7 @@ fn between(table: &Table<'_>, value: Node<'_>) -> Result<Found, Mistake> {
         .collect::<Result<_, _>>()?;
     match texts.as_slice() {
         [before, behind] if !before.it.is_empty() && !behind.it.is_empty() => {
-            Ok(Found::Between(before.it.clone(), behind.it.clone()))
+            Ok(Excerpt::Between(before.it.clone(), behind.it.clone()))
         }
         _ => Err(Mistake::new(value.span(), remedy)),
     }

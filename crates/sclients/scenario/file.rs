@@ -4,7 +4,7 @@ use super::feed::FeedTable;
 use super::located::{Mistake, Placed, Shown, Source, Span};
 use super::session::{REQUESTS_MAX, Session};
 use super::table::{Node, Table, text, value};
-use super::template::is_name;
+use super::template::{NAME, is_name};
 use crate::config::quantity::pause;
 use crate::config::quoted::quoted;
 use crate::config::regular::{self, ReadError};
@@ -182,8 +182,7 @@ fn parts<'a, T>(
         let part = read(node)?;
         let own = name(&part);
         if !is_name(&own.it) {
-            let message =
-                format!("{} is not a name; write letters, digits, - and _", quoted(&own.it));
+            let message = format!("{} is not a name; {NAME}", quoted(&own.it));
             return Err(own.mistake(message));
         }
         if parts.iter().any(|other| name(other).it == own.it) {
@@ -394,6 +393,11 @@ check = "failed < 0.1%"
             (request("expect = { status = '20' }"), "5:21: status `20` is not a status"),
             (request("expect = { matches = '(' }"), "5:22: `(` is not a regular expression"),
             (request("expect = { contains = '' }"), "5:23: an empty text is in every body"),
+            (request("expect = { matches = '' }"), "5:22: an empty text is in every body"),
+            (
+                session("request = 'HEAD /'\nexpect = { contains = 'a' }"),
+                "4:11: an answer to HEAD has no body",
+            ),
             (request("expect = { bytes = '9..1' }"), "5:20: bytes `9..1` goes down"),
             (request("expect = { bytes = '10..' }"), "5:20: bytes `10..` has one end; write both"),
             (request("expect = { bytes = -1 }"), "5:20: bytes `-1` is not a size"),
@@ -406,6 +410,9 @@ check = "failed < 0.1%"
             (request("extract = { a = { header = 'b n' } }"), "5:28: header name `b n` is not"),
             (request("extract = { a = { cookie = '' } }"), "5:28: cookie name `` is not a token"),
             (request("extract = { a = {} }"), "5:17: one place is needed"),
+            (request("extract = { a = { regex = 'b', json = '' } }"), "5:17: one place is needed"),
+            (request("extract = { a = { header = 'b', json = '' } }"), "5:17: one place is"),
+            (request("extract = { a = { header = 'b', regex = '(' } }"), "5:41: `(` is not a"),
             (request("extract = { 'a b' = { json = '' } }"), "5:13: `a b` cannot name a variable"),
             (
                 request("extract = { a = { json = 'b.c' } }"),

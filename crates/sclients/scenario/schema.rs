@@ -113,16 +113,26 @@ fn expect(texts: &Value) -> Value {
 fn found() -> Vec<Value> {
     let two =
         json!({ "type": "array", "items": { "type": "string" }, "minItems": 2, "maxItems": 2 });
+    let json = ("json", text("A JSON pointer into the body"));
+    let between = ("between", two);
+    let regex = ("regex", text("The first group of the first match, or the match"));
+    let header = ("header", text("The first header of this name"));
+    let cookie = ("cookie", text("The value of the cookie that the answer sets by this name"));
+    let status = ("status", json!({ "const": true }));
     let places = [
-        ("json", text("A JSON pointer into the body")),
-        ("between", two),
-        ("regex", text("The first group of the first match, or the match")),
-        ("header", text("The first header of this name")),
-        ("cookie", text("The value of the cookie that the answer sets by this name")),
-        ("status", json!({ "const": true })),
+        vec![json],
+        vec![between.clone()],
+        vec![regex.clone()],
+        vec![header.clone()],
+        vec![header.clone(), between],
+        vec![header, regex],
+        vec![cookie],
+        vec![status],
     ];
-    let place =
-        |(key, value): (&str, Value)| object(Map::from_iter([(key.to_owned(), value)]), &[key]);
+    let place = |keys: Vec<(&str, Value)>| {
+        let needed: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
+        object(keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(), &needed)
+    };
     places.into_iter().map(place).collect()
 }
 

@@ -258,6 +258,11 @@ impl Request {
                 format!("more than {CHECKS_MAX} checks or values of one answer; leave some out");
             return Err(line.mistake(message));
         }
+        let of_body = checks.iter().any(Check::is_of_body);
+        if method == "HEAD" && (of_body || extracts.iter().any(Extract::is_of_body)) {
+            let message = "an answer to HEAD has no body to look into; write GET, or look into its head alone";
+            return Err(line.mistake(message));
+        }
         Ok(Self {
             name: table.text("name")?.unwrap_or(line),
             method,

@@ -164,6 +164,10 @@ impl Part {
     }
 }
 
+/// What a name has to be.
+pub const NAME: &str =
+    "begin with a letter or _, write letters, digits, - and _, and not counter, time or random";
+
 /// Whether `word` can name a variable or a feed.
 pub fn is_name(word: &str) -> bool {
     let mut letters = word.chars();

@@ -4,6 +4,7 @@ use super::even::longest;
 use crate::levels::{What, Whose};
 use crate::summary::Summary;
 use stats::{Addend, Flow, Latency, Level, Pace, Point, Windows};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -98,9 +99,11 @@ pub struct Series {
 
 /// The windows that all series are put into: those of the widest, and at least [`WINDOW`] long.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub(super) struct Axis<'a> {
     /// In intervals.
     width: u64,
+    /// The latency that is judged, and how late requests or attempts left.
+    latencies: [(Latency, Cow<'a, Windows>); 2],
     pub(super) window_seconds: f64,
     /// All of measurement.
     pub(super) measured: Range<u64>,
@@ -108,14 +111,15 @@ pub(super) struct Axis {
     pub(super) even: Option<Range<u64>>,
 }
 
-impl Axis {
-    pub(super) fn of(summary: &Summary) -> Self {
+impl<'a> Axis<'a> {
+    pub(super) fn of(summary: &'a Summary) -> Self {
         let (fold, interval) = (&summary.fold, summary.plan.config.interval);
         let least = WINDOW.as_nanos().div_ceil(interval.as_nanos().max(1)) as u64;
-        let latencies = [latency(summary), summary.send_lag()].map(|of| fold.windows(of).width());
+        let latencies = [latency(summary), summary.send_lag()].map(|of| (of, fold.windows(of)));
+        let widths = latencies.each_ref().map(|(_, windows)| windows.width());
         let levels = fold.levels().iter().map(|(_, windows)| windows.width());
         let width =
-            levels.chain(latencies).chain([fold.paces().width(), least.next_power_of_two()]).max();
+            levels.chain(widths).chain([fold.paces().width(), least.next_power_of_two()]).max();
         let width = width.expect("there is the least");
         let mut firsts = fold.paces().iter().map(|window| window.first / width);
         let first = firsts.next();
@@ -127,7 +131,7 @@ impl Axis {
         // Of a window that is half in it nobody knows which half.
         let even = even.map(|even| even.start.div_ceil(nanos)..even.end / nanos);
         let even = even.map(|even| even.start..even.end.max(even.start));
-        Self { width, window_seconds: nanos as f64 / 1e9, measured, even }
+        Self { width, latencies, window_seconds: nanos as f64 / 1e9, measured, even }
     }
 
     fn points<V: Addend>(
@@ -143,9 +147,14 @@ impl Axis {
     }
 
     /// A quantile of a latency, in microseconds.
-    fn quantiles(&self, summary: &Summary, latency: Latency, quantile: f64) -> Vec<Point> {
+    ///
+    /// # Panics
+    /// If `latency` is neither of those that are looked at.
+    fn quantiles(&self, latency: Latency, quantile: f64) -> Vec<Point> {
         let micros = |nanos: u64| nanos as f64 / 1e3;
-        self.points(summary.fold.windows(latency), |of| of.quantile(quantile).map(micros))
+        let kept = self.latencies.iter().find(|(kept, _)| *kept == latency);
+        let (_, windows) = kept.expect("it is looked at");
+        self.points(windows, |of| of.quantile(quantile).map(micros))
     }
 
     fn paces(&self, summary: &Summary, of: fn(&Pace) -> Option<f64>) -> Vec<Point> {
@@ -167,13 +176,13 @@ fn latency(summary: &Summary) -> Latency {
 }
 
 /// What a steady state is looked for in.
-pub(super) fn flow(summary: &Summary, axis: &Axis) -> Flow {
+pub(super) fn flow(summary: &Summary, axis: &Axis<'_>) -> Flow {
     let latency = latency(summary);
     let due = axis.paces(summary, |pace| Some(pace.due as f64));
     let begun: f64 = due.iter().map(|(_, due)| due).sum();
     Flow {
-        p50: axis.quantiles(summary, latency, 0.5),
-        p99: axis.quantiles(summary, latency, 0.99),
+        p50: axis.quantiles(latency, 0.5),
+        p99: axis.quantiles(latency, 0.99),
         throughput: throughput(summary, axis),
         backlog: axis.levels(summary, Whose::Run, What::Backlog),
         begun_per_window: begun / due.len().max(1) as f64,
@@ -182,7 +191,7 @@ pub(super) fn flow(summary: &Summary, axis: &Axis) -> Flow {
 
 /// Answers per second of all workers: as many times those of one as there are, which does not mind windows
 /// that begin or end with measurement; in a run with phases they come and go.
-fn throughput(summary: &Summary, axis: &Axis) -> Vec<Point> {
+fn throughput(summary: &Summary, axis: &Axis<'_>) -> Vec<Point> {
     if summary.plan.crews.is_empty() {
         let procs = f64::from(summary.plan.config.procs);
         let each = axis.paces(summary, Pace::completed_per_s);
@@ -194,7 +203,7 @@ fn throughput(summary: &Summary, axis: &Axis) -> Vec<Point> {
 }
 
 /// All series that a run may have, the generator's first; some have no values.
-pub(super) fn all(summary: &Summary, axis: &Axis, flow: &Flow) -> Vec<Series> {
+pub(super) fn all(summary: &Summary, axis: &Axis<'_>, flow: &Flow) -> Vec<Series> {
     let mut all = generator(summary, axis);
     all.extend(seen(summary, axis, flow));
     if summary.plan.targets > 0 {
@@ -221,10 +230,10 @@ fn series(key: &str, name: &str, unit: Unit, points: Vec<Point>, tolerance: Tole
 }
 
 /// Our own. That our lateness grows matters where it shows in what we measure.
-fn generator(summary: &Summary, axis: &Axis) -> Vec<Series> {
+fn generator(summary: &Summary, axis: &Axis<'_>) -> Vec<Series> {
     let workers = axis.levels(summary, Whose::Workers, What::Rss);
     let cpu = |pace: &Pace| pace.cpu_nanos_per_request().map(|nanos| nanos / 1e3);
-    let lag = axis.quantiles(summary, summary.send_lag(), 0.99);
+    let lag = axis.quantiles(summary.send_lag(), 0.99);
     let shown = Tolerance { of_latency: 0.05, ..PERCENT_5 };
     let all = [
         series("workers_rss", "workers' rss", Unit::Bytes, workers, Tolerance::of(0.01, MIB)),
@@ -241,7 +250,7 @@ fn generator(summary: &Summary, axis: &Axis) -> Vec<Series> {
 }
 
 /// What shows in the answers.
-fn seen(summary: &Summary, axis: &Axis, flow: &Flow) -> Vec<Series> {
+fn seen(summary: &Summary, axis: &Axis<'_>, flow: &Flow) -> Vec<Series> {
     let warms_up = true;
     let failed = axis.paces(summary, Pace::failed_share);
     let live = axis.levels(summary, Whose::Run, What::Live);
@@ -266,7 +275,13 @@ fn seen(summary: &Summary, axis: &Axis, flow: &Flow) -> Vec<Series> {
 }
 
 /// What processes use.
-fn processes(summary: &Summary, axis: &Axis, whose: Whose, key: &str, name: &str) -> Vec<Series> {
+fn processes(
+    summary: &Summary,
+    axis: &Axis<'_>,
+    whose: Whose,
+    key: &str,
+    name: &str,
+) -> Vec<Series> {
     let of = |what| axis.levels(summary, whose, what);
     let limit = |what| summary.fold.levels().limit_of((whose, what)).map(|limit| limit as f64);
     let key = |what: &str| format!("{key}_{what}");

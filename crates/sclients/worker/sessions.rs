@@ -18,7 +18,6 @@ use super::session::{
     render,
 };
 use dispatch::Instant;
-
 use protocols::http1::{self, Manner, Request};
 use protocols::{Answer, Client};
 use servicemodel::Connection;
@@ -77,10 +76,10 @@ impl Sessions {
     ///
     /// # Panics
     /// A session is neither over nor anybody's: counts that do not balance are our mistake.
-    pub fn cut(&mut self) -> Vec<stats::SessionCounts> {
+    pub fn cut(&mut self) -> Vec<SessionCounts> {
         let counts = self.program.cut();
         let begun: u64 = counts.iter().map(|session| session.begun).sum();
-        let ended: u64 = counts.iter().map(stats::SessionCounts::ended).sum();
+        let ended: u64 = counts.iter().map(SessionCounts::ended).sum();
         self.unfinished = self.unfinished + begun - ended;
         assert_eq!(self.unfinished, self.users.present() + self.left, "sessions");
         counts
@@ -127,7 +126,7 @@ impl Sessions {
         let play = &mut requests[usize::from(user.request)];
         if machine.own_request().is_none() {
             let spare = self.spare_requests.pop();
-            machine.replace_request(&spare.unwrap_or_else(|| Rc::new(blank(play))));
+            machine.replace_request(&spare.unwrap_or_else(blank));
         }
         let own = machine.own_request().expect("a spare request is nobody's");
         let mut values = Values { sessions, feeds, random, counter: self.counter };
@@ -230,15 +229,13 @@ fn look(
     surplus: u32,
 ) -> Worth {
     let verdict = judge(play, machine.seen(input, surplus), nanos, values);
-    machine.forget_answer();
+    machine.forget_answer(!matches!(play.then, Then::Request(_)) || verdict.empty_handed);
     play.score.judged(verdict)
 }
 
-/// A request of the kind of `play`, to be filled.
-fn blank(play: &RequestPlay) -> Request {
-    let mut request = Request::encoded(Vec::new(), "", true, Manner::STRICT);
-    request.refill(&play.request);
-    request
+/// A request to be filled.
+fn blank() -> Rc<Request> {
+    Rc::new(Request::encoded(Vec::new(), "", true, Manner::STRICT))
 }
 
 fn http(machine: &mut Client) -> &mut http1::Client {

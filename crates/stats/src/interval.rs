@@ -84,7 +84,8 @@ pub struct Interval {
     pub phase: Phase,
     /// Counted within.
     pub counters: Counters,
-    /// Recorded within, by [`Latency`].
+    /// Recorded within, by [`Latency`]. What answers to steps of sessions took is not among `FromSend` before
+    /// [`Interval::add_up_steps`], which is to be called once.
     pub histograms: Vec<Histogram>,
     /// State at the end.
     pub gauges: Gauges,

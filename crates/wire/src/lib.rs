@@ -28,6 +28,6 @@ pub use frame::{Decoder, FRAME_HEADER_BYTES, Message, frame};
 pub use levels::{LevelsRecord, SourceRecord};
 pub use report::{Final, GapsRecord, HistogramRecord, IntervalRecord, Report, SamplesRecord};
 pub use sessions::{
-    CheckCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment, SessionRecord,
-    SessionShare, SessionsShare, StepCode, ValueCode,
+    CheckCode, ExcerptCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment,
+    SessionRecord, SessionShare, SessionsShare, StepCode, ValueCode,
 };

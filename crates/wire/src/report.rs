@@ -242,7 +242,7 @@ impl IntervalRecord {
         let phase = Phase::ALL.get(usize::from(self.phase));
         let phase = *phase.ok_or(WireError::Body("no such phase"))?;
         let [live, pending, in_flight, unserved, queued] = row(&self.gauges)?;
-        Ok(Interval {
+        let interval = Interval {
             index: self.index,
             phase,
             counters: self.counters()?,
@@ -251,7 +251,11 @@ impl IntervalRecord {
             samples: self.samples.samples()?,
             strain: Strain::from_array(row(&*self.strain)?),
             sessions: SessionRecord::counts_of_all(&self.sessions)?,
-        })
+        };
+        let steps = interval.sessions.iter().flat_map(|session| &session.steps);
+        let steps: u64 = steps.map(|step| step.latency.count()).sum();
+        bounded(interval.histograms[Latency::FromSend as usize].count() + steps)?;
+        Ok(interval)
     }
 
     fn counters(&self) -> Result<Counters, WireError> {

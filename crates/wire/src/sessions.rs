@@ -148,16 +148,23 @@ pub enum CheckCode {
 pub enum FoundCode {
     /// By a JSON pointer.
     Json(String),
-    /// Behind the first of one text and before the next of the other.
-    Between(Vec<u8>, Vec<u8>),
-    /// The first group of the first match, or the match.
-    Regex(String),
-    /// The first header of this name.
-    Header(String),
+    /// A part of the body.
+    Body(ExcerptCode),
+    /// The first header of this name, or the first in which the part is, and that.
+    Header(String, Option<ExcerptCode>),
     /// The cookie of this name that the answer sets.
     Cookie(String),
     /// The status.
     Status,
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum ExcerptCode {
+    /// Behind the first of one text and before the next of the other.
+    Between(Vec<u8>, Vec<u8>),
+    /// The first group of the first match, or the match.
+    Regex(String),
 }
 
 /// [`SessionCounts`] as they travel.

@@ -126,10 +126,11 @@ impl Client {
         self.kept.as_deref().map(Kept::seen)
     }
 
-    /// Nothing of the answer is looked at any more: memory that is much is given back.
+    /// Nothing of the answer is looked at any more. Its memory is given back, where it is much or the connection
+    /// is `idle` now.
     #[inline]
-    pub fn forget_answer(&mut self) {
-        if self.kept.as_ref().is_some_and(|kept| kept.is_much()) {
+    pub fn forget_answer(&mut self, idle: bool) {
+        if self.kept.as_ref().is_some_and(|kept| idle || kept.is_much()) {
             self.kept = None;
         }
     }
@@ -180,7 +181,7 @@ impl Client {
                 return self.fail(failure);
             }
             if length <= (input.len() - head.bytes) as u64 {
-                self.lies = u32::try_from(head.bytes).unwrap_or(0);
+                self.lies = u32::try_from(head.bytes).expect("a head is bounded");
                 return self.complete(head.bytes + length as usize, input);
             }
         }

@@ -1,6 +1,6 @@
 //! An answer for whoever looks into it: where it lies in the input, or kept while it comes in pieces.
 
-/// Memory that stays with a connection between answers that come in pieces.
+/// Memory that stays with a connection from one answer in pieces to the next, where its request follows at once.
 const STAYS_BYTES_MAX: usize = 4 << 10;
 
 /// Head and body of one answer that comes in pieces, up to a bound.

@@ -365,7 +365,7 @@ fn kept_answers_are_the_same_however_they_are_cut() {
                 let id = seen.headers("x-id").next().map(<[u8]>::to_vec);
                 told.push((answer.status, seen.status, seen.body.to_vec(), seen.body_bytes, id));
                 if told.len() == 1 {
-                    client.forget_answer();
+                    client.forget_answer(false);
                     assert!(client.replace_request(&other).bytes().starts_with(b"GET / "));
                     client.start();
                     assert!(client.pending().starts_with(b"POST / "));
@@ -379,6 +379,26 @@ fn kept_answers_are_the_same_however_they_are_cut() {
             [(200, 200, b"abcd".to_vec(), 5, id), (404, 404, b"nobo".to_vec(), 6, None)]
         );
     }
+}
+
+#[test]
+fn what_is_behind_an_answer_is_not_seen_with_it() {
+    let mut client = asked(&kept("GET", 100));
+    let input = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200";
+    let Some(ClientEvent::Completed(answer)) = client.receive(input).event else { panic!() };
+    let seen = client.seen(input, answer.surplus).unwrap();
+    assert_eq!((answer.surplus, seen.body, seen.body_bytes), (12, &b"ok"[..], 2));
+}
+
+#[test]
+fn an_idle_connection_keeps_no_answer() {
+    let stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let mut client = asked(&kept("GET", 100));
+    client.receive(stream);
+    client.forget_answer(false);
+    assert!(client.seen(b"", 0).is_some(), "its memory is there for the next");
+    client.forget_answer(true);
+    assert!(client.seen(b"", 0).is_none());
 }
 
 #[test]

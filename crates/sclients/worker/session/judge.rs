@@ -1,6 +1,6 @@
 //! What is expected of an answer, and what is taken out of it.
 
-use super::program::{CheckPlay, FoundPlay, RequestPlay};
+use super::program::{CheckPlay, ExcerptPlay, FoundPlay, RequestPlay};
 use crate::scenario::scalar;
 use protocols::http1::Seen;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::io::Write;
 /// The longest value that is taken out of an answer; a longer one is not found.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 
-/// What an answer is worth.
+/// What an answer was found to lack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// The checks that failed, a bit each.
@@ -75,27 +75,37 @@ fn extract(found: &FoundPlay, seen: Seen<'_>, value: &mut Vec<u8>) -> Option<()>
         FoundPlay::Status => {
             write!(value, "{}", seen.status).expect("writing to memory does not fail");
         }
-        FoundPlay::Header(name) => value.extend_from_slice(seen.headers(name).next()?),
+        FoundPlay::Header(name, None) => value.extend_from_slice(seen.headers(name).next()?),
+        FoundPlay::Header(name, Some(part)) => {
+            let mut headers = seen.headers(name);
+            value.extend_from_slice(headers.find_map(|header| excerpt_of(header, part))?);
+        }
         FoundPlay::Cookie(name) => {
             let mut set = seen.headers("set-cookie");
             value.extend_from_slice(set.find_map(|set| cookie(set, name.as_bytes()))?);
         }
-        FoundPlay::Regex(expression) => {
-            let groups = expression.captures(seen.body)?;
-            let group = if groups.len() > 1 { groups.get(1)? } else { groups.get(0)? };
-            value.extend_from_slice(group.as_bytes());
-        }
-        FoundPlay::Between(ends) => {
-            let [before, behind] = &**ends;
-            let rest = &seen.body[before.find(seen.body)? + before.needle().len()..];
-            value.extend_from_slice(&rest[..behind.find(rest)?]);
-        }
+        FoundPlay::Body(part) => value.extend_from_slice(excerpt_of(seen.body, part)?),
         FoundPlay::Json(pointer) => {
             let json: serde_json::Value = serde_json::from_slice(seen.body).ok()?;
             value.extend_from_slice(scalar(json.pointer(pointer)?)?.as_bytes());
         }
     }
     Some(())
+}
+
+fn excerpt_of<'a>(text: &'a [u8], part: &ExcerptPlay) -> Option<&'a [u8]> {
+    match part {
+        ExcerptPlay::Regex(expression) => {
+            let groups = expression.captures(text)?;
+            let group = if groups.len() > 1 { groups.get(1)? } else { groups.get(0)? };
+            Some(group.as_bytes())
+        }
+        ExcerptPlay::Between(ends) => {
+            let [before, behind] = &**ends;
+            let rest = &text[before.find(text)? + before.needle().len()..];
+            Some(&rest[..behind.find(rest)?])
+        }
+    }
 }
 
 /// The value of cookie `name`, if it is the one that `set` sets (RFC 6265, 5.2).
@@ -113,7 +123,7 @@ mod tests {
     use protocols::http1::{Client, Manner, Request};
     use protocols::{ClientMachine, Machine};
     use std::rc::Rc;
-    use wire::{CheckCode, FoundCode};
+    use wire::{CheckCode, ExcerptCode, FoundCode};
 
     /// An answer as a machine finds it, and the input it lies in.
     fn kept(head: &str, body: &[u8]) -> (Client, Vec<u8>) {
@@ -164,11 +174,16 @@ mod tests {
 
     #[test]
     fn values_are_found_where_they_are() {
-        let kept =
-            kept("X-A: Hello\r\n", b"{\"a\": [\"x.y\", 7, true, null, {}], \"id=\": \"1&2\"}");
+        let kept = kept(
+            "X-A: Hello\r\nX-A: id=7; q\r\n",
+            b"{\"a\": [\"x.y\", 7, true, null, {}], \"id=\": \"1&2\"}",
+        );
         let json = |pointer: &str| FoundCode::Json(pointer.into());
-        let regex = |text: &str| FoundCode::Regex(text.into());
-        let between = |from: &str, to: &str| FoundCode::Between(from.into(), to.into());
+        let of_regex = |text: &str| ExcerptCode::Regex(text.into());
+        let of_between = |from: &str, to: &str| ExcerptCode::Between(from.into(), to.into());
+        let regex = |text: &str| FoundCode::Body(of_regex(text));
+        let between = |from: &str, to: &str| FoundCode::Body(of_between(from, to));
+        let header = |name: &str, part| FoundCode::Header(name.into(), part);
         for (found, value) in [
             (json("/a/0"), Some("x.y")),
             (json("/a/1"), Some("7")),
@@ -182,8 +197,12 @@ mod tests {
             (between("\": \"", "&"), Some("1")),
             (between("[", "]"), Some("\"x.y\", 7, true, null, {}")),
             (between("]", "["), None),
-            (FoundCode::Header("x-a".into()), Some("Hello")),
-            (FoundCode::Header("x-b".into()), None),
+            (header("x-a", None), Some("Hello")),
+            (header("x-b", None), None),
+            (header("x-a", Some(of_regex("id=(.)"))), Some("7")),
+            (header("x-a", Some(of_regex("[0-9]x"))), None),
+            (header("x-a", Some(of_between("=", ";"))), Some("7")),
+            (header("x-b", Some(of_between("=", ";"))), None),
             (FoundCode::Status, Some("200")),
         ] {
             let (verdict, values) = judged(Vec::new(), vec![found.clone()], &kept);
@@ -216,8 +235,8 @@ mod tests {
             let checks = vec![CheckCode::Matches("(a|b)*c".into()), CheckCode::Bytes(0, 300)];
             let found = vec![
                 FoundCode::Json("/a/0".into()),
-                FoundCode::Between("\u{0}".into(), "\u{1}".into()),
-                FoundCode::Regex("(.)(.)".into()),
+                FoundCode::Body(ExcerptCode::Between("\u{0}".into(), "\u{1}".into())),
+                FoundCode::Body(ExcerptCode::Regex("(.)(.)".into())),
             ];
             let (verdict, _) = judged(checks, found, &kept("", &body));
             prop_assert_eq!(verdict.failed & 2, 0);

@@ -8,8 +8,8 @@ use regex::bytes::Regex;
 use stats::SessionCounts;
 use std::rc::Rc;
 use wire::{
-    CheckCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment, SessionShare,
-    SessionsShare, StepCode, ValueCode,
+    CheckCode, ExcerptCode, FeedShare, FoundCode, OrderKind, PlaceKind, RequestCode, Segment,
+    SessionShare, SessionsShare, StepCode, ValueCode,
 };
 
 /// Why a share cannot be played; a supervisor of the same build never sends such.
@@ -95,7 +95,7 @@ pub struct RequestPlay {
     pub has_holes: bool,
     /// Whether one of them is a counter.
     pub has_counter: bool,
-    /// Its head and body, where it has.
+    /// Its head and body, where it has holes.
     pub head: Template,
     /// See `head`.
     pub body: Template,
@@ -185,16 +185,23 @@ pub enum CheckPlay {
 pub enum FoundPlay {
     /// By a JSON pointer.
     Json(String),
-    /// Behind the first of one text and before the next of the other.
-    Between(Box<[Finder<'static>; 2]>),
-    /// By the first group of an expression, or all of it.
-    Regex(Regex),
-    /// The first header of this name.
-    Header(String),
+    /// A part of the body.
+    Body(ExcerptPlay),
+    /// The first header of this name, or the first in which the part is, and that.
+    Header(String, Option<ExcerptPlay>),
     /// The cookie of this name that the answer sets.
     Cookie(String),
     /// The status.
     Status,
+}
+
+/// A part of a text.
+#[derive(Debug)]
+pub enum ExcerptPlay {
+    /// Behind the first of one text and before the next of the other.
+    Between(Box<[Finder<'static>; 2]>),
+    /// By the first group of an expression, or all of it.
+    Regex(Regex),
 }
 
 /// One worker's rows.
@@ -316,7 +323,7 @@ impl RequestPlay {
             request: Rc::new(Request::encoded(bytes, &method, persistent, manner)),
             has_holes,
             has_counter,
-            head: Template::of(&head),
+            head: if has_holes { Template::of(&head) } else { Template::default() },
             body: Template::of(&body),
             statuses,
             judged: !checks.is_empty() || !extracts.is_empty(),
@@ -395,14 +402,24 @@ impl FoundPlay {
     fn of(code: FoundCode) -> Result<Self, ProgramError> {
         Ok(match code {
             FoundCode::Json(pointer) => Self::Json(pointer),
-            FoundCode::Between(before, behind) => {
+            FoundCode::Body(part) => Self::Body(ExcerptPlay::of(part)?),
+            FoundCode::Header(name, part) => {
+                Self::Header(name, part.map(ExcerptPlay::of).transpose()?)
+            }
+            FoundCode::Cookie(name) => Self::Cookie(name),
+            FoundCode::Status => Self::Status,
+        })
+    }
+}
+
+impl ExcerptPlay {
+    fn of(code: ExcerptCode) -> Result<Self, ProgramError> {
+        Ok(match code {
+            ExcerptCode::Between(before, behind) => {
                 let finder = |text: &[u8]| Finder::new(text).into_owned();
                 Self::Between(Box::new([finder(&before), finder(&behind)]))
             }
-            FoundCode::Regex(text) => Self::Regex(pattern(&text)?),
-            FoundCode::Header(name) => Self::Header(name),
-            FoundCode::Cookie(name) => Self::Cookie(name),
-            FoundCode::Status => Self::Status,
+            ExcerptCode::Regex(text) => Self::Regex(pattern(&text)?),
         })
     }
 }
