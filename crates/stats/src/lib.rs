@@ -20,7 +20,6 @@ mod mser5;
 mod normal;
 mod outcome;
 mod pace;
-mod packed;
 pub mod poisson;
 mod quantile;
 #[cfg(test)]
@@ -28,6 +27,7 @@ mod rough;
 mod samples;
 mod sectioning;
 mod sessions;
+mod shelf;
 mod steady;
 mod strain;
 mod student;

@@ -3,6 +3,7 @@
 use crate::counters::{Counter, Counters};
 use crate::interval::Interval;
 use crate::windows::Addend;
+use std::collections::BTreeMap;
 
 /// What workers did in a while, and what it took them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +59,7 @@ fn ratio(one: f64, of: u64) -> Option<f64> {
 }
 
 impl Addend for Pace {
-    type Packed = Self;
+    type Shelf = BTreeMap<u64, Self>;
 
     fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -75,14 +76,6 @@ impl Addend for Pace {
             (&mut self.failed, failed),
         ];
         pairs.into_iter().for_each(|(mine, theirs)| *mine = mine.saturating_add(theirs));
-    }
-
-    fn packed(&self) -> Self {
-        *self
-    }
-
-    fn unpacked(packed: &Self) -> Self {
-        *packed
     }
 }
 
@@ -117,7 +110,7 @@ impl Level {
 }
 
 impl Addend for Level {
-    type Packed = Self;
+    type Shelf = BTreeMap<u64, Self>;
 
     fn is_nothing(&self) -> bool {
         self.readings == 0
@@ -126,14 +119,6 @@ impl Addend for Level {
     fn add(&mut self, other: &Self) {
         self.sum += other.sum;
         self.readings += other.readings;
-    }
-
-    fn packed(&self) -> Self {
-        *self
-    }
-
-    fn unpacked(packed: &Self) -> Self {
-        *packed
     }
 }
 

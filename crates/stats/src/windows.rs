@@ -6,8 +6,7 @@
 //! the last interval.
 
 use crate::histogram::Histogram;
-use crate::packed::Packed;
-use std::collections::BTreeMap;
+use crate::shelf::{Packed, Shelf};
 use std::fmt::Debug;
 
 /// The most windows that are held; when a run is longer, neighbouring pairs become one.
@@ -15,24 +14,18 @@ pub const WINDOWS_MAX: u64 = 640;
 
 /// What can be put together, in any order.
 pub trait Addend: Clone + Debug + Default {
-    /// What it is while nobody adds to it: as much, in less memory.
-    type Packed: Clone + Debug;
+    /// Where it is while nobody adds to it.
+    type Shelf: Shelf<Self>;
 
     /// Whether it is nothing: adding it changes nothing.
     fn is_nothing(&self) -> bool;
 
     /// Takes in `other`.
     fn add(&mut self, other: &Self);
-
-    /// Packs it; nothing of it is lost.
-    fn packed(&self) -> Self::Packed;
-
-    /// What was packed.
-    fn unpacked(packed: &Self::Packed) -> Self;
 }
 
 impl Addend for Histogram {
-    type Packed = Packed;
+    type Shelf = Packed;
 
     fn is_nothing(&self) -> bool {
         self.count() == 0
@@ -41,14 +34,6 @@ impl Addend for Histogram {
     /// The counts stay sparse.
     fn add(&mut self, other: &Self) {
         self.merge_sparse(other);
-    }
-
-    fn packed(&self) -> Packed {
-        Packed::of(self)
-    }
-
-    fn unpacked(packed: &Packed) -> Self {
-        packed.unpack()
     }
 }
 
@@ -59,9 +44,8 @@ pub struct Windows<V: Addend = Histogram> {
     doublings: u32,
     /// The number of the window that was added to last, and what is in it; not empty.
     open: Option<(u64, V)>,
-    /// The others by their number; none is empty. Packed, since latencies over time are most of what a
-    /// supervisor holds: with all buckets of 5,000 answers a second a window had 80 kB.
-    closed: BTreeMap<u64, V::Packed>,
+    /// The others; none is empty.
+    closed: V::Shelf,
 }
 
 /// Neighbouring intervals and what was recorded in them.
@@ -77,7 +61,7 @@ pub struct Window<V = Histogram> {
 
 impl<V: Addend> Default for Windows<V> {
     fn default() -> Self {
-        Self { doublings: 0, open: None, closed: BTreeMap::new() }
+        Self { doublings: 0, open: None, closed: V::Shelf::default() }
     }
 }
 
@@ -173,8 +157,9 @@ impl<V: Addend> Windows<V> {
         };
         self.doublings = doublings;
         self.close();
-        for (number, packed) in std::mem::take(&mut self.closed) {
-            self.open(number >> more).add(&V::unpacked(&packed));
+        let mut narrow = std::mem::take(&mut self.closed);
+        while let Some((number, value)) = narrow.take_first() {
+            self.open(number >> more).add(&value);
         }
     }
 
@@ -184,34 +169,28 @@ impl<V: Addend> Windows<V> {
             self.close();
         }
         let closed = &mut self.closed;
-        let (_, value) = self.open.get_or_insert_with(|| {
-            let packed = closed.remove(&number);
-            (number, packed.as_ref().map_or_else(V::default, V::unpacked))
-        });
-        value
+        let begin = || (number, closed.take(number).unwrap_or_default());
+        &mut self.open.get_or_insert_with(begin).1
     }
 
     fn close(&mut self) {
         if let Some((number, value)) = self.open.take() {
-            self.closed.insert(number, value.packed());
+            self.closed.put(number, value);
         }
     }
 
     /// The windows and their numbers, in the order of time.
     fn numbered(&self) -> impl Iterator<Item = (u64, V)> {
         let open = self.open.as_ref();
-        let (before, after) = match open {
-            Some((number, _)) => (self.closed.range(..number), self.closed.range(number..)),
-            None => (self.closed.range(..), self.closed.range(0..0)),
-        };
-        let unpacked = |(number, packed): (&u64, &V::Packed)| (*number, V::unpacked(packed));
-        before.map(unpacked).chain(open.cloned()).chain(after.map(unpacked))
+        // What is open rests nowhere, so that it does not matter on which side its number is looked for.
+        let number = open.map_or(u64::MAX, |(number, _)| *number);
+        let (before, after) = (self.closed.range(..number), self.closed.range(number..));
+        before.chain(open.cloned()).chain(after)
     }
 
     /// The numbers of the first and the last window.
     fn ends(&self) -> Option<(u64, u64)> {
-        let closed = self.closed.first_key_value().zip(self.closed.last_key_value());
-        let closed = closed.map(|((first, _), (last, _))| (*first, *last));
+        let closed = self.closed.ends();
         let open = self.open.as_ref().map(|(number, _)| (*number, *number));
         let both = closed.into_iter().chain(open);
         both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
