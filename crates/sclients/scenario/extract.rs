@@ -96,20 +96,20 @@ fn found(node: Node<'_>) -> Result<Found, Mistake> {
     entries.sort_by_key(|(key, _)| key.it != "header");
     match entries.as_slice() {
         [(key, value)] => match key.it {
-            "json" => json(text(*value, key.it)?),
-            "header" => Ok(Found::Header(named(*value, key.it)?, None)),
-            "cookie" => Ok(Found::Cookie(named(*value, key.it)?)),
+            "json" => json(text(value, key.it)?),
+            "header" => Ok(Found::Header(named(value, key.it)?, None)),
+            "cookie" => Ok(Found::Cookie(named(value, key.it)?)),
             "status" if table.flag("status")? => Ok(Found::Status),
             "status" => {
                 Err(Mistake::new(value.span(), "status is true or left out; write status = true"))
             }
-            _ => Ok(Found::Body(excerpt(&table, key.it, *value)?)),
+            _ => Ok(Found::Body(excerpt(&table, key.it, value)?)),
         },
         [(header, name), (key, value)]
             if header.it == "header" && matches!(key.it, "between" | "regex") =>
         {
-            let name = named(*name, header.it)?;
-            Ok(Found::Header(name, Some(excerpt(&table, key.it, *value)?)))
+            let name = named(name, header.it)?;
+            Ok(Found::Header(name, Some(excerpt(&table, key.it, value)?)))
         }
         _ => Err(Mistake::new(table.span.clone(), format!("one place is needed; {REMEDY}"))),
     }
