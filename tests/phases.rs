@@ -233,6 +233,16 @@ fn what_phases_cannot_mean_is_shown_where_it_stands() {
         ),
         (format!("{one}seed = 3"), ":4:1", "seed holds for the whole run"),
         (format!("{one}target-delay = '1s'"), ":4:1", "target-delay holds for the whole run"),
+        (format!("{one}limit = 'p99 < 5ms'"), ":4:1", "a phase has limits = ["),
+        (format!("curve = '1..5/2'\n{one}"), ":1:1", "phases cannot be used with curve"),
+        (
+            format!(
+                "[[session]]\nname = 'x'\n[[session.step]]\nrequest = 'GET /'\n[[session]]\nname = 'y'\n\
+                 [[session.step]]\nrequest = 'GET /'\n{one}sessions = ['x']"
+            ),
+            ":6:8",
+            "session `y` is played by no phase; name it in the sessions of one, or leave it out",
+        ),
         (format!("{one}rate = 0"), ":4:8", "would send nothing"),
         (format!("{one}{one}"), ":5:8", "there is a phase `a` already"),
         ("[[phase]]\nname = 'drain'".to_owned(), ":2:8", "part of every run"),
@@ -254,6 +264,15 @@ fn what_phases_cannot_mean_is_shown_where_it_stands() {
             let said = done.stderr.join("\n");
             assert!(said.contains(place) && said.contains(part), "{words} {text}: {said}");
         }
+    }
+}
+
+#[test]
+fn a_scenario_has_no_other_file_beside_it() {
+    let (_folder, path) = scenario(CHAIN);
+    for words in ["run", "check"] {
+        let done = sclients(words).arg(&path).words("--config none.toml").run().expect(2);
+        assert!(done.stderr[0].contains("--config cannot be used with a scenario"), "{words}");
     }
 }
 

@@ -636,6 +636,14 @@ fn check_says_what_it_would_do() {
     for part in ["load      open, 5 per second", "seed      7", "10s to connect, 1s idle"] {
         assert!(done.stdout.contains(part), "{part}\n{}", done.stdout);
     }
+    let series = sclients("check configs/overload-curve.toml").in_folder(&driver::root()).run();
+    let series = series.expect(0).stdout;
+    assert!(series.contains("overload, 1000..16000 per second in 5 steps, each a run"), "{series}");
+    let idle = "check configs/million-idle.toml --target-leak 1MB/min";
+    let idle = sclients(idle).in_folder(&driver::root()).run().expect(0).stdout;
+    for part in ["a heartbeat every 1m", "an embedded target, leaks 977 KiB a minute"] {
+        assert!(idle.contains(part), "{part}\n{idle}");
+    }
     let schema = sclients("check --schema").run().expect(0);
     assert_eq!(
         schema.stdout,

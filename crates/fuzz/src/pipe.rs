@@ -1,5 +1,6 @@
 //! Frames and messages of the pipes.
 
+use stats::{Histogram, Latency};
 use wire::{
     Command, Decoder, FRAME_HEADER_BYTES, GapsRecord, IntervalRecord, Message, Report, WireError,
     frame,

@@ -23,6 +23,8 @@ const SEED: &str = "seed";
 /// What is said where sessions meet a load that has none.
 const NOBODY_PLAYS: &str =
     "sessions work only with load closed or open; change load or leave them out";
+/// What is said where phases meet a series of runs.
+const NO_CURVE: &str = "phases cannot be used with curve; leave one of them out";
 /// What every run has.
 const FOUR: [&str; 4] = ["open", "warm-up", "measurement", "drain"];
 
@@ -136,6 +138,9 @@ fn phase(
         let why = format!("phase {} {why}", quoted(&table.name.it));
         return Err(shown(scenario, table.name.mistake(why)));
     }
+    if let Some(curve) = scenario.options.iter().find(|given| given.key.it == "curve") {
+        return Err(shown(scenario, curve.key.mistake(NO_CURVE)));
+    }
     let mut config = part(scenario, Some(table), &table.limits, words)?;
     // Those that were typed are of the run as a whole.
     config.limits.retain(|limit| limit.place.is_some());
@@ -149,8 +154,7 @@ fn phase(
         check_sessions(scenario, &config)?;
     }
     if config.curve.is_some() {
-        let why = "phases cannot be used with curve; leave one of them out";
-        return Err(shown(scenario, table.name.mistake(why)));
+        return Err(shown(scenario, table.name.mistake(NO_CURVE)));
     }
     Ok(Phase { name: table.name.it.clone(), begins, config })
 }
