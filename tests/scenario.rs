@@ -639,7 +639,7 @@ fn check_says_what_it_would_do() {
     let series = sclients("check configs/overload-curve.toml").in_folder(&driver::root()).run();
     let series = series.expect(0).stdout;
     assert!(series.contains("overload, 1000..16000 per second in 5 steps, each a run"), "{series}");
-    let idle = "check configs/million-idle.toml --target-leak 1MB/min";
+    let idle = "check configs/soak.toml --target-leak 1MB/min";
     let idle = sclients(idle).in_folder(&driver::root()).run().expect(0).stdout;
     for part in ["a heartbeat every 1m", "an embedded target, leaks 977 KiB a minute"] {
         assert!(idle.contains(part), "{part}\n{idle}");
