@@ -118,7 +118,7 @@ impl Shelf<Histogram> for Packed {
     }
 
     fn ends(&self) -> Option<(u64, u64)> {
-        Some((*self.places.first_key_value()?.0, *self.places.last_key_value()?.0))
+        self.places.ends()
     }
 
     fn range(&self, numbers: impl RangeBounds<u64>) -> impl Iterator<Item = (u64, Histogram)> {
